@@ -1,0 +1,154 @@
+//! The ledger: every record that came in is in exactly one class, and the classes add up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Why a record was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// Fewer values than the format declares.
+    TooFewFields,
+    /// More values than the format declares.
+    TooManyFields,
+    /// The line is longer than the cap.
+    LineTooLong,
+    /// Bytes that are not UTF-8 where text is due.
+    NotUtf8,
+    /// A number that is none, or out of range.
+    BadNumber,
+    /// An address that is none.
+    BadAddress,
+    /// `end` before `start`, or a time no flow log can have.
+    BadTime,
+    /// An `action` or `log-status` AWS does not write.
+    BadKeyword,
+    /// A field a record cannot do without is `-`.
+    MissingValue,
+    /// An envelope that is not the JSON it should be.
+    BadEnvelope,
+    /// More text values in one file than the cap.
+    TooManyDistinct,
+}
+
+impl RejectReason {
+    /// A short, stable name for reports and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TooFewFields => "too-few-fields",
+            Self::TooManyFields => "too-many-fields",
+            Self::LineTooLong => "line-too-long",
+            Self::NotUtf8 => "not-utf8",
+            Self::BadNumber => "bad-number",
+            Self::BadAddress => "bad-address",
+            Self::BadTime => "bad-time",
+            Self::BadKeyword => "bad-keyword",
+            Self::MissingValue => "missing-value",
+            Self::BadEnvelope => "bad-envelope",
+            Self::TooManyDistinct => "too-many-distinct",
+        }
+    }
+}
+
+/// What became of every record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Records that came in, in whatever class they ended.
+    pub records: u64,
+    /// Folded into conversations.
+    pub used: u64,
+    /// `NODATA`: the interface lives and was silent.
+    pub nodata: u64,
+    /// `SKIPDATA`: AWS lost records here.
+    pub skipdata: u64,
+    /// Told by more than one flow log; counted once.
+    pub duplicate: u64,
+    /// Came after its window had closed.
+    pub late: u64,
+    /// Outside `--since` and `--until`.
+    pub outside_range: u64,
+    /// Of another resource, such as a transit gateway.
+    pub other_resource: u64,
+    /// Control messages of a subscription.
+    pub control: u64,
+    /// Rejected, by reason.
+    pub rejected: BTreeMap<RejectReason, u64>,
+    /// Beside the classes: what caps cut from what was used, by the cap's name.
+    pub capped: BTreeMap<&'static str, u64>,
+}
+
+impl Ledger {
+    /// Adds one rejected record.
+    pub fn reject(&mut self, reason: RejectReason) {
+        self.records += 1;
+        *self.rejected.entry(reason).or_default() += 1;
+    }
+
+    /// All rejected records.
+    pub fn rejected_total(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+
+    /// Whether every record is in exactly one class.
+    pub fn balances(&self) -> bool {
+        let classes = [
+            self.used,
+            self.nodata,
+            self.skipdata,
+            self.duplicate,
+            self.late,
+            self.outside_range,
+            self.other_resource,
+            self.control,
+            self.rejected_total(),
+        ];
+        self.records == classes.iter().sum::<u64>()
+    }
+
+    /// Adds another ledger's counts to this one.
+    pub fn merge(&mut self, other: &Self) {
+        self.records += other.records;
+        self.used += other.used;
+        self.nodata += other.nodata;
+        self.skipdata += other.skipdata;
+        self.duplicate += other.duplicate;
+        self.late += other.late;
+        self.outside_range += other.outside_range;
+        self.other_resource += other.other_resource;
+        self.control += other.control;
+        for (&reason, n) in &other.rejected {
+            *self.rejected.entry(reason).or_default() += n;
+        }
+        for (&cap, n) in &other.capped {
+            *self.capped.entry(cap).or_default() += n;
+        }
+    }
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} records = {} used", self.records, self.used)?;
+        let classes = [
+            (self.nodata, "NODATA"),
+            (self.skipdata, "SKIPDATA"),
+            (self.duplicate, "duplicate"),
+            (self.late, "late"),
+            (self.outside_range, "outside the time range"),
+            (self.other_resource, "other resource"),
+            (self.control, "control message"),
+            (self.rejected_total(), "rejected"),
+        ];
+        for (n, class) in classes.into_iter().filter(|&(n, _)| n > 0) {
+            write!(f, " + {n} {class}")?;
+        }
+        let reasons: Vec<String> =
+            self.rejected.iter().map(|(reason, n)| format!("{} {n}", reason.name())).collect();
+        if !reasons.is_empty() {
+            write!(f, " ({})", reasons.join(", "))?;
+        }
+        for (cap, n) in &self.capped {
+            write!(f, "; {n} cut by the {cap} cap")?;
+        }
+        Ok(())
+    }
+}
