@@ -1,1 +1,20 @@
-//! Placeholder.
+//! Judging: checks, episodes, findings and suggestions. Pure, like `model`.
+
+pub mod checks;
+mod deviation;
+mod episode;
+mod finding;
+mod judge;
+mod names;
+mod novelty;
+mod tell;
+
+pub use deviation::{Deviation, DeviationKey, Fact, Kind};
+pub use episode::{Episode, Episodes, QUIET_SECS};
+pub use finding::{
+    Alternative, BlastRadius, Finding, FoundDeviation, FoundWorkload, LostEdge, SCHEMA, Severity,
+    State, Step, Suggestion, Target,
+};
+pub use judge::{Judge, JudgeOptions};
+pub use names::{protocol, technique};
+pub use tell::{tell, two_digits};

@@ -172,6 +172,11 @@ impl FieldSet {
         fields.iter().copied().collect()
     }
 
+    /// Every field.
+    pub fn all() -> Self {
+        Self::of(Field::ALL)
+    }
+
     /// Whether the field is in the set.
     pub fn contains(self, field: Field) -> bool {
         self.0 & (1 << field as u8) != 0

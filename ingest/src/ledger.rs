@@ -32,6 +32,21 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// All reasons.
+    pub const ALL: &[Self] = &[
+        Self::TooFewFields,
+        Self::TooManyFields,
+        Self::LineTooLong,
+        Self::NotUtf8,
+        Self::BadNumber,
+        Self::BadAddress,
+        Self::BadTime,
+        Self::BadKeyword,
+        Self::MissingValue,
+        Self::BadEnvelope,
+        Self::TooManyDistinct,
+    ];
+
     /// A short, stable name for reports and JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -71,6 +86,8 @@ pub struct Ledger {
     pub other_resource: u64,
     /// Control messages of a subscription.
     pub control: u64,
+    /// In windows still open when the run ended, saved for the next one.
+    pub open: u64,
     /// Rejected, by reason.
     pub rejected: BTreeMap<RejectReason, u64>,
     /// Beside the classes: what caps cut from what was used, by the cap's name.
@@ -100,6 +117,7 @@ impl Ledger {
             self.outside_range,
             self.other_resource,
             self.control,
+            self.open,
             self.rejected_total(),
         ];
         self.records == classes.iter().sum::<u64>()
@@ -116,6 +134,7 @@ impl Ledger {
         self.outside_range += other.outside_range;
         self.other_resource += other.other_resource;
         self.control += other.control;
+        self.open += other.open;
         for (&reason, n) in &other.rejected {
             *self.rejected.entry(reason).or_default() += n;
         }
@@ -136,6 +155,7 @@ impl fmt::Display for Ledger {
             (self.outside_range, "outside the time range"),
             (self.other_resource, "other resource"),
             (self.control, "control message"),
+            (self.open, "in open windows"),
             (self.rejected_total(), "rejected"),
         ];
         for (n, class) in classes.into_iter().filter(|&(n, _)| n > 0) {

@@ -4,9 +4,40 @@
 //! decided in `model`.
 
 mod batch;
+mod columns;
+mod content;
+mod decoder;
+mod envelope;
+mod error;
+mod escape;
 mod field;
+mod files;
+mod format;
+mod inflate;
+pub mod inventory;
+pub mod ip_ranges;
+mod key;
 mod ledger;
+mod limits;
+mod meter;
+mod parquet;
+mod read;
+mod rows;
+mod sniff;
+mod tally;
+mod text;
+mod texts;
+mod token;
+mod value;
+mod values;
 
 pub use batch::{AddressColumn, FlowBatch, Origin, SchemaError, TextColumn};
+pub use decoder::{DecodeOptions, Decoder};
+pub use error::{DecodeError, ReadError};
 pub use field::{Field, FieldSet, Kind};
+pub use files::{LogFile, SourceError, find_all_files, find_files};
+pub use format::{FormatError, LogFormat};
 pub use ledger::{Ledger, RejectReason};
+pub use limits::Limits;
+pub use read::{ReadOutcome, read_file};
+pub use tally::{RejectSample, Tally};

@@ -1,0 +1,100 @@
+//! Replicas that come and go: deploys and scaling, planned ahead.
+
+use std::collections::VecDeque;
+
+use crate::estate::{Estate, ServiceIdx};
+use crate::random::Rng;
+use crate::rhythm::is_weekend;
+use crate::{DAY_SECS, HOUR_SECS, MINUTE_SECS, Options};
+
+/// One change to the estate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    /// A new replica starts.
+    Start(ServiceIdx),
+    /// The oldest replica stops.
+    Stop(ServiceIdx),
+}
+
+/// Changes and their times in Unix seconds.
+#[derive(Debug, Default)]
+pub(crate) struct Plan(Vec<(i64, Change)>);
+
+impl Plan {
+    /// Replaces replicas one by one: the new one first, then the old one goes.
+    pub(crate) fn deploy(&mut self, service: ServiceIdx, n: usize, at: i64, every_secs: i64) {
+        for turn in 0..n as i64 {
+            let time = at + turn * every_secs;
+            self.0.push((time, Change::Start(service)));
+            self.0.push((time + every_secs / 2, Change::Stop(service)));
+        }
+    }
+
+    /// Starts replicas one by one.
+    pub(crate) fn grow(&mut self, service: ServiceIdx, n: usize, at: i64, every_secs: i64) {
+        self.0.extend((0..n as i64).map(|turn| (at + turn * every_secs, Change::Start(service))));
+    }
+
+    /// Stops replicas one by one.
+    pub(crate) fn shrink(&mut self, service: ServiceIdx, n: usize, at: i64, every_secs: i64) {
+        self.0.extend((0..n as i64).map(|turn| (at + turn * every_secs, Change::Stop(service))));
+    }
+
+    /// What happens in any shop: on every day two services follow the demand, and on every working
+    /// day one of the others is deployed. `settled` is left as it is on the last day.
+    pub(crate) fn everyday(&mut self, estate: &Estate, options: &Options, settled: ServiceIdx) {
+        let mut rng = Rng::new(options.seed, "churn");
+        let elastic: Vec<ServiceIdx> =
+            ELASTIC.iter().filter_map(|name| estate.named(name)).collect();
+        let mut steady = estate.of_kind(crate::catalogue::Kind::is_app);
+        steady.retain(|service| !elastic.contains(service));
+        for day in (0..i64::from(options.days)).map(|day| options.start + day * DAY_SECS) {
+            let minutes = |rng: &mut Rng, low, high| rng.between(low, high) * MINUTE_SECS;
+            for &service in &elastic {
+                let n = 1 + rng.index(2);
+                let morning = day + 8 * HOUR_SECS + minutes(&mut rng, 0, 90);
+                let evening = day + 21 * HOUR_SECS + minutes(&mut rng, 0, 90);
+                self.grow(service, n, morning, minutes(&mut rng, 5, 60));
+                self.shrink(service, n, evening, minutes(&mut rng, 5, 20));
+            }
+            let at = day + 9 * HOUR_SECS + minutes(&mut rng, 0, 420);
+            let is_last = day >= options.learn_until();
+            let deployed = rng.pick(&steady).filter(|&service| !is_last || service != settled);
+            if let Some(service) = deployed.filter(|_| !is_weekend(day)) {
+                let n = estate.replicas(service).len();
+                self.deploy(service, n, at, minutes(&mut rng, 3, 7));
+            }
+        }
+    }
+}
+
+/// Services that are scaled with demand; no attack starts in them.
+pub(crate) const ELASTIC: [&str; 3] = ["web", "catalogue", "images"];
+
+/// The changes still to come.
+#[derive(Debug)]
+pub(crate) struct Churn(VecDeque<(i64, Change)>);
+
+impl Churn {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let mut changes = plan.0;
+        changes.sort_by_key(|&(time, _)| time);
+        Self(changes.into())
+    }
+
+    /// Makes the changes due before a time; says whether there were any.
+    pub(crate) fn apply(&mut self, estate: &mut Estate, before: i64) -> bool {
+        let mut has_changed = false;
+        while let Some(&(time, change)) = self.0.front()
+            && time < before
+        {
+            match change {
+                Change::Start(service) => estate.add_replica(service, time),
+                Change::Stop(service) => estate.retire_replica(service, time),
+            }
+            has_changed = true;
+            self.0.pop_front();
+        }
+        has_changed
+    }
+}

@@ -1,0 +1,111 @@
+//! The truth: which edges are attacks, and when.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+
+use crate::connection::Connection;
+
+/// One attack of one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// What it is: `port-scan`, `sweep`, `lateral-move`, `beacon`, `exfiltration`, …
+    pub name: String,
+    /// The attacking workload's private address.
+    pub client: String,
+    /// The attacked address, when there is one only.
+    pub server: Option<String>,
+    /// The attacked port, when there is one only.
+    pub port: Option<u16>,
+    /// Unix seconds of its first packet.
+    pub first_seen: i64,
+    /// Unix seconds of its last packet.
+    pub last_seen: i64,
+}
+
+/// An attacked edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Edge {
+    label: &'static str,
+    client: u32,
+    server: u32,
+    port: u16,
+    protocol: u8,
+}
+
+/// When an edge was used, and how often it was opened.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    first_seen: i64,
+    last_seen: i64,
+    connections: u64,
+}
+
+/// All attacked edges.
+#[derive(Debug, Default)]
+pub(crate) struct Labels(BTreeMap<Edge, Use>);
+
+impl Labels {
+    /// Takes in one reported part of an attack's connection.
+    pub(crate) fn note(
+        &mut self,
+        label: &'static str,
+        (client, server): (u32, u32),
+        connection: &Connection,
+        (first_seen, last_seen): (i64, i64),
+        opened: u64,
+    ) {
+        let Connection { port, protocol, .. } = *connection;
+        let edge = Edge { label, client, server, port, protocol };
+        let fresh = Use { first_seen, last_seen, connections: 0 };
+        let entry = self.0.entry(edge).or_insert(fresh);
+        entry.first_seen = entry.first_seen.min(first_seen);
+        entry.last_seen = entry.last_seen.max(last_seen);
+        entry.connections += opened;
+    }
+
+    /// The content of `labels.csv`, in order of time.
+    pub(crate) fn to_csv(&self) -> String {
+        let mut rows: Vec<_> = self.0.iter().collect();
+        rows.sort_by_key(|(edge, seen)| (seen.first_seen, **edge));
+        let mut csv =
+            String::from("first_seen,last_seen,client,server,port,protocol,connections,label\n");
+        for (edge, Use { first_seen, last_seen, connections }) in rows {
+            let Edge { label, port, protocol, .. } = edge;
+            let (client, server) = (Ipv4Addr::from(edge.client), Ipv4Addr::from(edge.server));
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                csv,
+                "{first_seen},{last_seen},{client},{server},{port},{protocol},{connections},{label}"
+            );
+        }
+        csv
+    }
+
+    /// The attacks, in order of time.
+    pub(crate) fn stages(&self) -> Vec<Stage> {
+        let mut groups: BTreeMap<(&str, u32), Vec<(&Edge, &Use)>> = BTreeMap::new();
+        for (edge, seen) in &self.0 {
+            groups.entry((edge.label, edge.client)).or_default().push((edge, seen));
+        }
+        let mut stages: Vec<Stage> = groups.into_values().filter_map(|all| stage(&all)).collect();
+        stages.sort_by(|a, b| (a.first_seen, &a.name).cmp(&(b.first_seen, &b.name)));
+        stages
+    }
+}
+
+/// Several edges of one client as one attack.
+fn stage(edges: &[(&Edge, &Use)]) -> Option<Stage> {
+    let (first, _) = edges.first()?;
+    let servers: BTreeSet<u32> = edges.iter().map(|(edge, _)| edge.server).collect();
+    let ports: BTreeSet<u16> = edges.iter().map(|(edge, _)| edge.port).collect();
+    let only_server = servers.first().filter(|_| servers.len() == 1);
+    Some(Stage {
+        name: first.label.to_owned(),
+        client: Ipv4Addr::from(first.client).to_string(),
+        server: only_server.map(|&server| Ipv4Addr::from(server).to_string()),
+        port: ports.first().filter(|_| ports.len() == 1).copied(),
+        first_seen: edges.iter().map(|(_, seen)| seen.first_seen).min()?,
+        last_seen: edges.iter().map(|(_, seen)| seen.last_seen).max()?,
+    })
+}

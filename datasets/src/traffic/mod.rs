@@ -1,0 +1,96 @@
+//! The shop's ordinary traffic, one source per habit.
+
+mod bulk;
+mod jobs;
+mod outside;
+mod outward;
+mod periodic;
+mod pools;
+mod requests;
+
+use crate::connection::{Connection, End};
+use crate::estate::{Estate, InterfaceIdx, ServiceIdx};
+use crate::random::Rng;
+use crate::record::TCP;
+use crate::wire::{Moment, Wire};
+
+pub(crate) use bulk::Bulk;
+
+/// Something that makes connections.
+pub(crate) trait Source {
+    /// Makes what falls into one interval.
+    fn step(&mut self, now: &Moment, wire: &mut Wire);
+}
+
+/// How finely the machines among the clients tick.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Time between two scrapes of a target.
+    pub(crate) scrape_secs: i64,
+    /// Time between two health checks of a target by a node.
+    pub(crate) health_secs: i64,
+}
+
+impl Pace {
+    /// A shop as they are run.
+    pub(crate) const USUAL: Self = Self { scrape_secs: 60, health_secs: 30 };
+    /// A shop so small that its machines would drown its people.
+    pub(crate) const SLOW: Self = Self { scrape_secs: 300, health_secs: 60 };
+}
+
+/// All of a shop's ordinary traffic.
+pub(crate) fn sources(estate: &Estate, seed: u64, pace: Pace) -> Vec<Box<dyn Source>> {
+    vec![
+        Box::new(outside::Visitors::new(seed)),
+        Box::new(outside::Background::new(seed)),
+        Box::new(requests::Requests::new(estate, seed)),
+        Box::new(pools::Pools::new(estate, seed)),
+        Box::new(periodic::Periodic::health_checks(estate, seed, pace)),
+        Box::new(periodic::Periodic::scrapes(estate, seed, pace)),
+        Box::new(outward::Outward::new(estate, seed)),
+        Box::new(jobs::Jobs::new(estate, seed)),
+        Box::new(jobs::Administration::new(estate, seed)),
+    ]
+}
+
+/// Who makes connections, or takes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    Balancer,
+    Service(ServiceIdx),
+}
+
+impl Group {
+    /// The interfaces it has now.
+    pub(crate) fn members(self, estate: &Estate) -> &[InterfaceIdx] {
+        match self {
+            Self::Balancer => &estate.balancer,
+            Self::Service(service) => estate.replicas(service),
+        }
+    }
+}
+
+/// A TCP connection from a fresh port.
+pub(crate) fn tcp(rng: &mut Rng, client: End, server: End, port: u16) -> Connection {
+    let client_port = rng.ephemeral_port();
+    Connection { client, server, client_port, port, protocol: TCP, label: None }
+}
+
+/// A second within the moment.
+pub(crate) fn second(rng: &mut Rng, now: &Moment) -> i64 {
+    rng.between(now.from, now.until)
+}
+
+/// Who calls whom on which port, from the catalogue; the load balancer calls the web services.
+fn calls(estate: &Estate) -> Vec<(Group, ServiceIdx)> {
+    let mut calls = Vec::new();
+    for caller in estate.services() {
+        let entry = estate.service(caller).entry;
+        if entry.kind == crate::catalogue::Kind::Web {
+            calls.push((Group::Balancer, caller));
+        }
+        let called = entry.calls.iter().filter_map(|name| estate.named(name));
+        calls.extend(called.map(|called| (Group::Service(caller), called)));
+    }
+    calls
+}

@@ -1,0 +1,349 @@
+//! Beacon: a workload that calls, or is called, at regular intervals.
+//!
+//! Counts answered connections, not records, since a long connection is reported once an interval like
+//! clockwork. The statistic is [`super::regular`]'s. Regular traffic is not rare, so a series has to pass
+//! gates too: one end outside; no protocol that is periodic by design; not one long connection that
+//! reconnects; not one of several connections a program opens together; and inbound, regular for long
+//! and unlike the other callers of that port. ATT&CK T1071, T1573.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use model::activity::{Conversation, Endpoint};
+use model::baseline::{Baseline, Direction, EdgeKey, WorkloadWindow, peer_key, workload_key};
+use model::identity::{Address, Outside, Party};
+
+use super::regular::{self, COLLAPSE_SECS, EVENTS_MAX, EVENTS_MIN, Regularity};
+use super::sample;
+use crate::deviation::{Deviation, Fact, Kind};
+
+/// The cut for a series with gates passed.
+const P_MAX: f64 = 1e-3;
+
+/// Faster than this it is polling, and under the resolution of the records.
+const PERIOD_SECS_MIN: f64 = 40.0;
+
+/// A caller from outside must have been regular for this long: monitors and bots come and go.
+const INBOUND_RUN_SECS: i64 = 6 * 3600;
+
+/// With so many regular callers at one port, regularity is no evidence if it is most of them.
+const CROWD_MIN: usize = 6;
+
+/// Series remembered; those idle for longest go first.
+const SERIES_MAX: usize = 200_000;
+
+/// A series that is silent for this long starts anew.
+const IDLE_SECS: i64 = 2 * 86_400;
+
+/// UDP ports that are periodic by design: DNS, DHCP, NTP, NetBIOS, SSDP, mDNS, LLMNR.
+const PERIODIC_UDP_PORTS: &[u16] = &[53, 67, 68, 123, 137, 138, 546, 547, 1900, 5353, 5355];
+
+/// Shifts by which the chance of a companion is measured, seconds: primes, so that no timer fits.
+const SHIFTS: [i64; 4] = [37, 61, -43, -71];
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// One pair of ends and a port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SeriesKey {
+    pub(crate) workload: Arc<str>,
+    pub(crate) direction: Direction,
+    pub(crate) port: u16,
+    pub(crate) protocol: u8,
+    pub(crate) other: Address,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) time: i64,
+    /// Whether another connection of the workload to the outside opened with it.
+    pub(crate) accompanied: bool,
+    /// At how many of the shifts one would have.
+    pub(crate) by_chance: u8,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Series {
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) connections: u64,
+    pub(crate) records_out: u64,
+    pub(crate) first: i64,
+    pub(crate) regular_since: Option<i64>,
+}
+
+/// The series of all pairs.
+#[derive(Clone, Debug)]
+pub struct Beacons {
+    interval_secs: i64,
+    series: BTreeMap<SeriesKey, Series>,
+}
+
+impl Beacons {
+    /// No series yet; `interval_secs` is the logs' aggregation interval.
+    pub fn new(interval_secs: i64) -> Self {
+        Self { interval_secs, series: BTreeMap::new() }
+    }
+
+    /// Adds one workload's window and judges the series that went on in it.
+    pub fn check(
+        &mut self,
+        baseline: &Baseline,
+        window: &WorkloadWindow<'_>,
+        start: i64,
+        window_secs: i64,
+    ) -> Vec<Deviation> {
+        let name = workload_key(&window.workload);
+        let opened = outside_starts(window);
+        let out = window.as_client.iter().map(|&c| (Direction::Out, &c.server, c));
+        let inward = window.as_server.iter().map(|&c| (Direction::In, &c.client, c));
+        let mut found = Vec::new();
+        for (direction, other, c) in out.chain(inward).filter(|(_, other, c)| is_candidate(other, c)) {
+            let key = SeriesKey {
+                workload: Arc::clone(&name),
+                direction,
+                port: c.port,
+                protocol: c.protocol,
+                other: other.address,
+            };
+            let series = self.series.entry(key.clone()).or_default();
+            let bounds = (start, window_secs);
+            if !series.add(c, &opened, bounds) {
+                continue;
+            }
+            if let Some(regularity) = self.judge(&key) {
+                found.push(self.deviation(baseline, window, &key, other, c, regularity));
+            }
+        }
+        found
+    }
+
+    /// Forgets series that have been silent for long.
+    pub fn forget_before(&mut self, start: i64) {
+        let last = |series: &Series| series.events.back().map_or(i64::MIN, |event| event.time);
+        self.series.retain(|_, series| last(series) >= start - IDLE_SECS);
+        if self.series.len() > SERIES_MAX {
+            let mut by_age: Vec<_> =
+                self.series.iter().map(|(key, series)| (last(series), key.clone())).collect();
+            by_age.sort();
+            for (_, key) in by_age.iter().take(self.series.len() - SERIES_MAX) {
+                self.series.remove(key);
+            }
+        }
+    }
+
+    fn judge(&mut self, key: &SeriesKey) -> Option<Regularity> {
+        let series = self.series.get_mut(key)?;
+        let times: Vec<i64> = series.events.iter().map(|event| event.time).collect();
+        let regularity = regular::judge(&times)?;
+        let is_regular =
+            regularity.p_value <= P_MAX && regularity.period_secs >= PERIOD_SECS_MIN;
+        series.regular_since =
+            is_regular.then(|| series.regular_since.unwrap_or(times[0]));
+        let passes = is_regular
+            && series.is_short_lived(self.interval_secs, regularity.period_secs)
+            && series.is_covering(regularity.period_secs)
+            && self.passes_for_direction(key, *times.last()?);
+        passes.then_some(regularity)
+    }
+
+    fn passes_for_direction(&self, key: &SeriesKey, now: i64) -> bool {
+        let Some(series) = self.series.get(key) else { return false };
+        match key.direction {
+            Direction::Out => !series.is_accompanied(),
+            Direction::In => {
+                series.regular_since.is_some_and(|since| now - since >= INBOUND_RUN_SECS)
+                    && !self.is_crowded(key)
+            }
+        }
+    }
+
+    /// Whether most who call this port often are regular: bots knock by the clock.
+    fn is_crowded(&self, key: &SeriesKey) -> bool {
+        let first = SeriesKey { other: Address::from(0_u128), ..key.clone() };
+        let same_port = self.series.range(first..).take_while(|(other, _)| {
+            (&other.workload, other.direction, other.port, other.protocol)
+                == (&key.workload, key.direction, key.port, key.protocol)
+        });
+        let mut callers = 0;
+        let mut regular = 0;
+        for (_, series) in same_port.filter(|(_, series)| series.events.len() >= EVENTS_MIN) {
+            callers += 1;
+            regular += usize::from(series.regular_since.is_some());
+        }
+        callers >= CROWD_MIN && 2 * regular >= callers
+    }
+
+    fn deviation(
+        &self,
+        baseline: &Baseline,
+        window: &WorkloadWindow<'_>,
+        key: &SeriesKey,
+        other: &Endpoint,
+        c: &Conversation,
+        found: Regularity,
+    ) -> Deviation {
+        let series = &self.series[key];
+        let peer = peer_key(&other.party);
+        let mut evidence = BTreeMap::from([
+            ("unit", Fact::Text("answered connections at regular intervals".into())),
+            ("period_secs", Fact::Number(found.period_secs.round())),
+            ("jitter_ratio", Fact::Number(found.ratio)),
+            ("variation", Fact::Number((found.variation * 1000.0).round() / 1000.0)),
+            ("aggregation_interval_secs", Fact::Number(self.interval_secs as f64)),
+            ("connections_since_first_seen", Fact::Number(series.connections as f64)),
+            (
+                "would_not_have_fired",
+                Fact::Text("if its gaps had varied like those of chance or of bursts".into()),
+            ),
+        ]);
+        if was_learned(baseline, window, key, &peer, series) {
+            evidence.insert("seen_while_learning", Fact::Text("yes".into()));
+        }
+        Deviation {
+            kind: Kind::Beacon,
+            workload: window.workload.clone(),
+            peer,
+            peer_address: Some(key.other),
+            port: Some(key.port),
+            protocol: Some(key.protocol),
+            direction: key.direction,
+            first: series.events.front().map_or(c.first, |event| event.time),
+            last: c.last,
+            observed: series.events.len() as f64,
+            expected: 0.0,
+            p_value: found.p_value.max(1e-12),
+            evidence,
+            samples: vec![sample(c)],
+        }
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&SeriesKey, &Series)> {
+        self.series.iter()
+    }
+
+    pub(crate) fn restore(
+        interval_secs: i64,
+        rows: impl IntoIterator<Item = (SeriesKey, Series)>,
+    ) -> Self {
+        Self { interval_secs, series: rows.into_iter().collect() }
+    }
+}
+
+/// Whether the baseline had the edge a day before the series began to be watched.
+fn was_learned(
+    baseline: &Baseline,
+    window: &WorkloadWindow<'_>,
+    key: &SeriesKey,
+    peer: &Arc<str>,
+    series: &Series,
+) -> bool {
+    let edge = EdgeKey {
+        direction: key.direction,
+        peer: Arc::clone(peer),
+        port: key.port,
+        protocol: key.protocol,
+    };
+    baseline
+        .service(&window.workload.service)
+        .and_then(|service| service.edges.get(&edge))
+        .is_some_and(|edge| edge.windows.clean >= EVENTS_MIN as u64 && edge.first < series.first)
+}
+
+/// When the workload opened answered connections to the outside: (time, other end).
+fn outside_starts(window: &WorkloadWindow<'_>) -> Vec<(i64, Address)> {
+    let outside = window.as_client.iter().filter(|c| c.server.workload().is_none());
+    let mut starts: Vec<_> = outside
+        .flat_map(|c| c.answered_at.iter().map(|&time| (time, c.server.address)))
+        .collect();
+    starts.sort_unstable();
+    starts
+}
+
+fn is_candidate(other: &Endpoint, c: &Conversation) -> bool {
+    let is_stranger = match &other.party {
+        Party::Workload(_) | Party::Outside(Outside::Group) => false,
+        // Agents of AWS's own services poll them by design.
+        Party::Outside(Outside::AwsService(_)) => false,
+        Party::Outside(Outside::Network(_) | Outside::Prefix { .. }) => true,
+    };
+    let speaks = match c.protocol {
+        // A handshake that is reset at once is a knock.
+        TCP => {
+            let n = c.answered + c.continued;
+            c.packets_out >= 3 * n && c.packets_in >= 2 * n
+        }
+        UDP => !PERIODIC_UDP_PORTS.contains(&c.port),
+        _ => false,
+    };
+    is_stranger && speaks && (c.answered > 0 || c.continued > 0) && c.orientation.is_reliable()
+}
+
+impl Series {
+    /// Adds a window's connections; whether any of them is a new event.
+    fn add(&mut self, c: &Conversation, opened: &[(i64, Address)], bounds: (i64, i64)) -> bool {
+        self.connections += c.answered;
+        self.records_out += c.records_out;
+        let mut is_new = false;
+        for &time in &c.answered_at {
+            if self.events.back().is_some_and(|last| time - last.time < COLLAPSE_SECS) {
+                continue;
+            }
+            if self.events.is_empty() {
+                self.first = time;
+            }
+            self.events.push_back(event(time, c.server.address, opened, bounds));
+            is_new = true;
+            if self.events.len() > EVENTS_MAX {
+                self.events.pop_front();
+            }
+        }
+        is_new
+    }
+
+    /// Whether its connections end well before the next: else it is one connection that reconnects.
+    ///
+    /// A connection has one record out for every interval it lives in, and at least one.
+    fn is_short_lived(&self, interval_secs: i64, period_secs: f64) -> bool {
+        let extra = self.records_out.saturating_sub(self.connections) as f64;
+        let last = self.events.back().map_or(self.first, |event| event.time);
+        let lived_secs = (last - self.first) as f64 + period_secs;
+        extra * interval_secs as f64 <= 0.5 * lived_secs
+    }
+
+    /// Whether there are beats in at least half of the places where the period has one.
+    fn is_covering(&self, period_secs: f64) -> bool {
+        let (Some(first), Some(last)) = (self.events.front(), self.events.back()) else {
+            return false;
+        };
+        let span_secs = (last.time - first.time) as f64;
+        self.events.len() as f64 * period_secs >= 0.5 * (span_secs + period_secs)
+    }
+
+    /// Whether it is part of a group: connections that open together far more often than by chance.
+    fn is_accompanied(&self) -> bool {
+        let n = self.events.len() as f64;
+        let together = self.events.iter().filter(|event| event.accompanied).count() as f64;
+        let by_chance: f64 = self.events.iter().map(|event| f64::from(event.by_chance)).sum();
+        let chance = (by_chance / (n * SHIFTS.len() as f64)).max(0.02);
+        // Three standard deviations above what chance gives.
+        let surprising = together - n * chance > 3.0 * (n * chance * (1.0 - chance)).sqrt();
+        2.0 * together >= n && surprising
+    }
+}
+
+fn event(time: i64, other: Address, opened: &[(i64, Address)], bounds: (i64, i64)) -> Event {
+    const TOGETHER_SECS: i64 = 2;
+    let (start, window_secs) = bounds;
+    let any_at = |at: i64| {
+        let from = opened.partition_point(|&(t, _)| t < at - TOGETHER_SECS);
+        opened[from..]
+            .iter()
+            .take_while(|&&(t, _)| t <= at + TOGETHER_SECS)
+            .any(|&(_, address)| address != other)
+    };
+    // A shift that leaves the window comes in again at its other end.
+    let shifted = |shift: i64| start + (time + shift - start).rem_euclid(window_secs.max(1));
+    let by_chance = SHIFTS.iter().filter(|&&shift| any_at(shifted(shift))).count();
+    Event { time, accompanied: any_at(time), by_chance: u8::try_from(by_chance).unwrap_or(0) }
+}

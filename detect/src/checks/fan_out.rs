@@ -1,0 +1,51 @@
+//! Fan-out: many more servers asked, and answered by, than usual.
+//!
+//! ATT&CK T1018. A sweep, whose targets mostly do not answer, is [`super::scan`]'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::baseline::{Direction, Measure, WorkloadWindow};
+
+use super::{Context, sample};
+use crate::deviation::{Deviation, Fact, Kind};
+
+/// Fewer servers than this are no explosion.
+const FLOOR: u64 = 20;
+
+pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
+    let Some(level) = context.level(window, Measure::Fanout, FLOOR) else { return Vec::new() };
+    let answered: Vec<_> = window.as_client.iter().filter(|c| c.is_established()).collect();
+    let servers: BTreeSet<_> = answered.iter().map(|c| c.server.address).collect();
+    let inside: BTreeSet<_> = answered
+        .iter()
+        .filter(|c| c.server.workload().is_some())
+        .map(|c| c.server.address)
+        .collect();
+    // Asking many strangers is what crawlers and resolvers do; many of our own is reconnaissance.
+    if (inside.len() as u64) < FLOOR {
+        return Vec::new();
+    }
+    let evidence = BTreeMap::from([
+        ("unit", Fact::Text("distinct servers asked in one window".into())),
+        ("answered", Fact::Number(servers.len() as f64)),
+        ("inside", Fact::Number(inside.len() as f64)),
+        ("windows_observed", Fact::Number(level.windows_known.round())),
+        ("would_not_have_fired_below", Fact::Number(level.needed.round())),
+    ]);
+    vec![Deviation {
+        kind: Kind::FanOut,
+        workload: window.workload.clone(),
+        peer: "many".into(),
+        peer_address: None,
+        port: None,
+        protocol: None,
+        direction: Direction::Out,
+        first: answered.iter().map(|c| c.first).min().unwrap_or(0),
+        last: answered.iter().map(|c| c.last).max().unwrap_or(0),
+        observed: level.observed as f64,
+        expected: level.tail.expected.round(),
+        p_value: level.tail.p_value,
+        evidence,
+        samples: answered.iter().take(3).map(|c| sample(c)).collect(),
+    }]
+}

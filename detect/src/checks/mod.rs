@@ -1,0 +1,113 @@
+//! The checks, one file each.
+//!
+//! Profile checks ask how a workload's window compares with its service's baseline; they are functions
+//! in [`PROFILE_CHECKS`]. Shape checks need no baseline but a memory of recent windows: [`scan`] and
+//! [`beacon`].
+
+pub mod beacon;
+mod denied_spike;
+mod fan_out;
+mod new_edge;
+mod outside_volume;
+pub mod regular;
+pub mod scan;
+mod sentence;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::baseline::{Baseline, HourOfWeek, Measure, Tail, TailModel, WorkloadWindow, volume_tail};
+
+use crate::deviation::{Deviation, Kind};
+use crate::novelty::Novelty;
+pub(crate) use sentence::sample;
+
+/// A volume or count check judges no service seen for less than this: the other hours of the day may
+/// well look different.
+pub const LEVELS_KNOWN_AFTER_SECS: i64 = 24 * 3600;
+
+/// The documented prior cut for volume and count checks, in use until calibration by budget: one
+/// workload-window in a hundred thousand, about one a day for 350 workloads at five-minute windows.
+pub const LEVEL_P_MAX: f64 = 1e-5;
+
+/// What a profile check sees.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The evidence before this window.
+    pub baseline: &'a Baseline,
+    /// Distributions, kept for the hour.
+    pub tails: &'a mut Tails,
+    /// Rates of meeting new peers, kept for the hour.
+    pub novelty: &'a mut Novelty,
+    /// Start of the window, Unix seconds.
+    pub start: i64,
+    /// Length of the window, seconds.
+    pub window_secs: i64,
+}
+
+/// A profile check: judges one workload's window.
+pub type ProfileCheck = fn(&mut Context<'_>, &WorkloadWindow<'_>) -> Vec<Deviation>;
+
+/// All profile checks, with the kind each is named by.
+pub const PROFILE_CHECKS: &[(Kind, ProfileCheck)] = &[
+    (Kind::NewPeer, new_edge::check),
+    (Kind::Volume, outside_volume::check),
+    (Kind::DeniedSpike, denied_spike::check),
+    (Kind::FanOut, fan_out::check),
+];
+
+/// Distributions per service and measure, derived once an hour from the hours before it.
+#[derive(Debug)]
+pub struct Tails {
+    hours: HourOfWeek,
+    models: HashMap<(Arc<str>, Measure), (i64, Option<TailModel>)>,
+}
+
+impl Tails {
+    /// None derived yet; hours of the week as `hours` tells them.
+    pub fn new(hours: HourOfWeek) -> Self {
+        Self { hours, models: HashMap::new() }
+    }
+}
+
+/// A level that stands out, and against what.
+pub(crate) struct Level {
+    pub(crate) observed: u64,
+    pub(crate) tail: Tail,
+    /// The smallest value that would have stood out.
+    pub(crate) needed: f64,
+    pub(crate) windows_known: f64,
+}
+
+impl Context<'_> {
+    /// Judges a measure of a window; `None` if it is usual, below `floor`, or the service too young.
+    pub(crate) fn level(
+        &mut self,
+        window: &WorkloadWindow<'_>,
+        measure: Measure,
+        floor: u64,
+    ) -> Option<Level> {
+        let observed = window.measure(measure);
+        if observed < floor {
+            return None;
+        }
+        let name = &window.workload.service;
+        let service = self.baseline.service(name)?;
+        if self.start - service.seen()?.first < LEVELS_KNOWN_AFTER_SECS {
+            return None;
+        }
+        let hour = self.start.div_euclid(3600);
+        let tails = &mut *self.tails;
+        let entry = tails.models.entry((Arc::clone(name), measure)).or_insert((i64::MIN, None));
+        if entry.0 != hour {
+            let histogram = service.measures.get(&measure)?;
+            *entry = (hour, volume_tail(histogram, hour, &mut tails.hours));
+        }
+        let model = entry.1.as_ref()?;
+        let hour_of_week = tails.hours.of(hour);
+        let tail = model.judge(observed, hour_of_week);
+        let needed = model.value_at(LEVEL_P_MAX, hour_of_week).max(floor as f64);
+        let (stands_out, windows_known) = (tail.p_value <= LEVEL_P_MAX, model.n);
+        stands_out.then_some(Level { observed, tail, needed, windows_known })
+    }
+}

@@ -1,0 +1,153 @@
+//! New peer, new port: a role that reaches, or serves, what it never did.
+//!
+//! Judged at the level of roles, so that a replica of a known one is silent. Three cases:
+//! - A service with history: how surprising it is follows from how often the service meets something
+//!   new (see [`crate::novelty`]). Towards the outside only a new port is news, not a new address.
+//! - A workload without history, in an estate with some: what it opens is surprising if few of the
+//!   others ever opened it.
+//! - A server without history: that others come to it is part of its birth, and silent.
+//!
+//! ATT&CK T1021 inside, T1071 and T1571 outside, T1133 served to the outside.
+
+use std::collections::BTreeMap;
+
+use model::activity::{Conversation, Orientation};
+use model::baseline::{Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
+
+use super::{Context, sample};
+use crate::deviation::{Deviation, Fact, Kind};
+use crate::novelty::{self, Novel, Rate, is_inside};
+
+/// A service is born until it has been seen for this long.
+const BIRTH_SECS: i64 = 3600;
+
+/// A newborn's edge is news if at most this share of the estate's clients opened it.
+const BIRTH_P_MAX: f64 = 0.05;
+
+/// With fewer clients than this nothing can be said about a newborn: `½ / (n + 1)` exceeds the cut.
+const BIRTH_CLIENTS_MIN: u64 = 9;
+
+pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
+    let service = context.baseline.service(&window.workload.service);
+    let settled = service.filter(|evidence| is_settled(evidence, context.start));
+    window
+        .edges()
+        .into_iter()
+        .filter(|(_, conversations)| conversations.iter().any(|c| is_real(c)))
+        .filter_map(|(key, conversations)| {
+            let news = match settled {
+                Some(evidence) => by_rate(context, window, evidence, &key)?,
+                None => by_birth(context, &key)?,
+            };
+            Some(deviation(window, service, &key, &conversations, news))
+        })
+        .collect()
+}
+
+fn is_settled(evidence: &ServiceEvidence, start: i64) -> bool {
+    evidence.seen().is_some_and(|seen| start - seen.first >= BIRTH_SECS)
+}
+
+/// Something was said, in a direction that is not a guess. A bare knock is a scan's business.
+fn is_real(conversation: &Conversation) -> bool {
+    const TCP: u8 = 6;
+    let c = conversation;
+    let n = c.answered + c.continued;
+    let spoken = c.protocol != TCP || (c.packets_out >= 3 * n && c.packets_in >= 2 * n);
+    n > 0 && spoken && c.orientation > Orientation::Guess
+}
+
+struct News {
+    p_value: f64,
+    facts: BTreeMap<&'static str, Fact>,
+}
+
+fn by_rate(
+    context: &mut Context<'_>,
+    window: &WorkloadWindow<'_>,
+    evidence: &ServiceEvidence,
+    key: &EdgeKey,
+) -> Option<News> {
+    let class = novelty::class(key)?;
+    if novelty::is_known(evidence, key) || (class == Novel::Inside && is_newborn(context, key)) {
+        return None;
+    }
+    let service = &window.workload.service;
+    let rate: Rate = context.novelty.rate(context.baseline, service, class, context.start);
+    let facts = BTreeMap::from([
+        ("windows_observed", Fact::Number(rate.windows as f64)),
+        ("windows_with_something_new", Fact::Number(rate.new as f64)),
+        (
+            "would_not_have_fired",
+            Fact::Text("if the service had reached it before, or met new things more often".into()),
+        ),
+    ]);
+    rate.is_news().then_some(News { p_value: rate.p_value(), facts })
+}
+
+fn by_birth(context: &Context<'_>, key: &EdgeKey) -> Option<News> {
+    if key.direction == Direction::In || novelty::class(key).is_none() || is_newborn(context, key) {
+        return None;
+    }
+    let (openers, clients) = novelty::openers(context.baseline, key);
+    let p_value = (openers as f64 + 0.5) / (clients as f64 + 1.0);
+    let facts = BTreeMap::from([
+        ("clients_in_the_estate", Fact::Number(clients as f64)),
+        ("clients_that_opened_it", Fact::Number(openers as f64)),
+        ("workload_is_new", Fact::Text("it has no history of its own to compare with".into())),
+    ]);
+    (clients >= BIRTH_CLIENTS_MIN && p_value <= BIRTH_P_MAX).then_some(News { p_value, facts })
+}
+
+/// Whether the server of an inside edge is itself without history.
+fn is_newborn(context: &Context<'_>, key: &EdgeKey) -> bool {
+    let Some(name) = key.peer.strip_prefix("svc:") else { return false };
+    !context
+        .baseline
+        .service(&name.into())
+        .is_some_and(|evidence| is_settled(evidence, context.start))
+}
+
+fn deviation(
+    window: &WorkloadWindow<'_>,
+    service: Option<&ServiceEvidence>,
+    key: &EdgeKey,
+    conversations: &[&Conversation],
+    news: News,
+) -> Deviation {
+    let peer_is_known = service.is_some_and(|evidence| {
+        evidence.edges.iter().any(|(edge, _)| {
+            edge.direction == key.direction && edge.peer == key.peer && edge != key
+        })
+    });
+    let serves_more = key.direction == Direction::In;
+    let kind = if peer_is_known || serves_more { Kind::NewPort } else { Kind::NewPeer };
+    let first = conversations.iter().max_by_key(|c| (c.bytes_out + c.bytes_in, c.server.address));
+    let other = first.map(|c| match key.direction {
+        Direction::Out => c.server.address,
+        Direction::In => c.client.address,
+    });
+    let sum = |of: fn(&Conversation) -> u64| conversations.iter().map(|c| of(c)).sum::<u64>();
+    let mut evidence = news.facts;
+    evidence.insert("bytes_out", Fact::Number(sum(|c| c.bytes_out) as f64));
+    evidence.insert("bytes_in", Fact::Number(sum(|c| c.bytes_in) as f64));
+    if is_inside(&key.peer) {
+        evidence.insert("peer_is_inside", Fact::Text("yes".into()));
+    }
+    Deviation {
+        kind,
+        workload: window.workload.clone(),
+        peer: key.peer.clone(),
+        peer_address: other,
+        port: Some(key.port),
+        protocol: Some(key.protocol),
+        direction: key.direction,
+        first: conversations.iter().map(|c| c.first).min().unwrap_or(0),
+        last: conversations.iter().map(|c| c.last).max().unwrap_or(0),
+        observed: sum(|c| c.attempts.max(c.continued)) as f64,
+        expected: 0.0,
+        p_value: news.p_value,
+        evidence,
+        samples: conversations.iter().take(3).map(|c| sample(c)).collect(),
+    }
+}

@@ -1,0 +1,225 @@
+//! Port scan and sweep: a workload that knocks on many doors, whatever its baseline.
+//!
+//! Threshold random walk (Jung, Paxson, Berger, Balakrishnan, 2004) over first contacts: one that is
+//! answered with data counts against a scan, one that is not counts for it. With four in five benign
+//! contacts and one in five scanning ones answered, each step is worth ln 4, so ten net probes are a
+//! likelihood ratio of a million. It knows no rate: a slow scan walks as far as a fast one.
+//!
+//! Sources are our own workloads. Strangers scan exposed addresses all day; that is exposure, not news.
+//! ATT&CK T1046, T1018.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use model::activity::Conversation;
+use model::baseline::{Baseline, Direction, WorkloadWindow, peer_key, workload_key};
+use model::identity::{Address, Outside, Party};
+
+use super::sample;
+use crate::deviation::{Deviation, Fact, Kind};
+use crate::names;
+
+/// So many more probes than answered contacts make a scan.
+const NET_PROBES_MIN: i64 = 10;
+
+/// The walk goes no higher, so that a source that stops is clear again after as many good contacts.
+const NET_PROBES_MAX: i64 = 40;
+
+/// A source that probed nothing for this long starts anew.
+const IDLE_SECS: i64 = 1800;
+
+/// First contacts remembered per source.
+const CONTACTS_MAX: usize = 1 << 16;
+
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+const TCP: u8 = 6;
+
+/// The walks of all sources.
+#[derive(Clone, Debug, Default)]
+pub struct Scans {
+    sources: BTreeMap<Arc<str>, Source>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) net: i64,
+    pub(crate) last_probe: i64,
+    pub(crate) contacts: BTreeSet<(Address, u16, u8)>,
+    /// Who contacted the source in this window and the one before: an echo to them is an answer.
+    pub(crate) callers: [BTreeSet<Address>; 2],
+}
+
+impl Scans {
+    /// Walks on with one workload's window.
+    pub fn check(
+        &mut self,
+        baseline: &Baseline,
+        window: &WorkloadWindow<'_>,
+        start: i64,
+    ) -> Option<Deviation> {
+        let source = self.sources.entry(workload_key(&window.workload)).or_default();
+        if start - source.last_probe > IDLE_SECS {
+            source.net = 0;
+            source.contacts.clear();
+        }
+        let callers = window.as_server.iter().map(|c| c.client.address).collect();
+        source.callers = [callers, std::mem::take(&mut source.callers[0])];
+        let mut contacts = window.as_client.clone();
+        contacts.sort_by_key(|c| (c.first, c.server.address, c.port, c.protocol));
+        let mut probes = Vec::new();
+        let mut is_scan = source.net >= NET_PROBES_MIN;
+        for conversation in contacts {
+            let Some(is_probe) = source.step(baseline, window, conversation) else { continue };
+            if is_probe {
+                source.last_probe = start;
+                probes.push(conversation);
+            }
+            is_scan |= source.net >= NET_PROBES_MIN;
+        }
+        let net = source.net;
+        (is_scan && !probes.is_empty()).then(|| deviation(window, &probes, net))
+    }
+
+    /// Forgets sources that did nothing for long.
+    pub fn forget_before(&mut self, start: i64) {
+        self.sources.retain(|_, source| {
+            source.last_probe + IDLE_SECS >= start || !source.callers.iter().all(BTreeSet::is_empty)
+        });
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&Arc<str>, &Source)> {
+        self.sources.iter()
+    }
+
+    pub(crate) fn restore(rows: impl IntoIterator<Item = (Arc<str>, Source)>) -> Self {
+        Self { sources: rows.into_iter().collect() }
+    }
+}
+
+impl Source {
+    /// Whether a contact is a probe; `None` if it says nothing, or is not the first of its kind.
+    fn step(
+        &mut self,
+        baseline: &Baseline,
+        window: &WorkloadWindow<'_>,
+        conversation: &Conversation,
+    ) -> Option<bool> {
+        let c = conversation;
+        let is_group = matches!(c.server.party, Party::Outside(Outside::Group));
+        let is_icmp = matches!(c.protocol, ICMP | ICMPV6);
+        let echoes = is_icmp && self.callers.iter().any(|them| them.contains(&c.server.address));
+        if c.attempts == 0 || is_group || echoes || is_learned(baseline, window, c) {
+            return None;
+        }
+        if !self.contacts.insert((c.server.address, c.port, c.protocol)) {
+            return None;
+        }
+        if self.contacts.len() > CONTACTS_MAX {
+            self.contacts.pop_last();
+        }
+        let is_probe = is_probe(c);
+        self.net = if is_probe {
+            (self.net + 1).min(NET_PROBES_MAX)
+        } else {
+            (self.net - 1).max(0)
+        };
+        Some(is_probe)
+    }
+}
+
+/// Whether the service is known to go there.
+fn is_learned(baseline: &Baseline, window: &WorkloadWindow<'_>, c: &Conversation) -> bool {
+    let key = model::baseline::EdgeKey {
+        direction: Direction::Out,
+        peer: peer_key(&c.server.party),
+        port: c.port,
+        protocol: c.protocol,
+    };
+    baseline
+        .service(&window.workload.service)
+        .and_then(|service| service.edges.get(&key))
+        .is_some_and(|edge| edge.windows.clean > 0 && edge.established.clean > 0)
+}
+
+/// A contact that got no data and sent none: unanswered, reset, rejected, or a bare handshake.
+pub(crate) fn is_probe(c: &Conversation) -> bool {
+    const SEGMENT_BYTES: u64 = 60;
+    let n = c.attempts.max(1);
+    match c.protocol {
+        ICMP | ICMPV6 => true,
+        TCP => {
+            let bare = c.bytes_out <= SEGMENT_BYTES * c.packets_out
+                && c.bytes_in <= SEGMENT_BYTES * c.packets_in
+                && c.packets_out <= 4 * n
+                && c.packets_in <= 4 * n;
+            !c.is_established() || (bare && c.continued == 0)
+        }
+        _ => !c.is_established(),
+    }
+}
+
+fn deviation(window: &WorkloadWindow<'_>, probes: &[&Conversation], net: i64) -> Deviation {
+    let mut per_target: BTreeMap<Address, u64> = BTreeMap::new();
+    let mut per_port: BTreeMap<(u16, u8), u64> = BTreeMap::new();
+    for c in probes {
+        *per_target.entry(c.server.address).or_default() += 1;
+        *per_port.entry((c.port, c.protocol)).or_default() += 1;
+    }
+    let top_target = per_target.iter().max_by_key(|&(address, n)| (n, address));
+    let top_port = per_port.iter().max_by_key(|&(port, n)| (n, port));
+    let is_most = |n: u64| 2 * n >= probes.len() as u64;
+    let target = top_target.filter(|&(_, &n)| is_most(n) && per_port.len() > 1).map(|(&a, _)| a);
+    let kind = if target.is_some() { Kind::PortScan } else { Kind::Sweep };
+    let port = top_port.filter(|&(_, &n)| kind == Kind::Sweep && is_most(n)).map(|(&port, _)| port);
+    let peer = target
+        .and_then(|target| probes.iter().find(|c| c.server.address == target))
+        .map_or_else(|| "many".into(), |c| peer_key(&c.server.party));
+    Deviation {
+        kind,
+        workload: window.workload.clone(),
+        peer,
+        peer_address: target,
+        port: port.map(|(port, _)| port),
+        protocol: port.map(|(_, protocol)| protocol),
+        direction: Direction::Out,
+        first: probes.iter().map(|c| c.first).min().unwrap_or(0),
+        last: probes.iter().map(|c| c.last).max().unwrap_or(0),
+        observed: probes.len() as f64,
+        expected: 0.0,
+        p_value: 0.25_f64.powi(i32::try_from(net).unwrap_or(i32::MAX)).max(1e-12),
+        evidence: evidence(probes, &per_target, &per_port, net),
+        samples: probes.iter().take(5).map(|c| sample(c)).collect(),
+    }
+}
+
+fn evidence(
+    probes: &[&Conversation],
+    per_target: &BTreeMap<Address, u64>,
+    per_port: &BTreeMap<(u16, u8), u64>,
+    net: i64,
+) -> BTreeMap<&'static str, Fact> {
+    let count = |of: fn(&Conversation) -> bool| probes.iter().filter(|c| of(c)).count() as f64;
+    let mut ports: Vec<_> = per_port.iter().collect();
+    ports.sort_by_key(|&(port, n)| (std::cmp::Reverse(n), port));
+    let named: Vec<String> = ports
+        .iter()
+        .take(10)
+        .map(|&(&(port, protocol), n)| format!("{port}/{} x{n}", names::protocol(protocol)))
+        .collect();
+    BTreeMap::from([
+        ("unit", Fact::Text("first contacts that got no data".into())),
+        ("targets", Fact::Number(per_target.len() as f64)),
+        ("ports", Fact::Number(per_port.len() as f64)),
+        ("rejected", Fact::Number(count(|c| c.rejected() > 0))),
+        ("inside", Fact::Number(count(|c| c.server.workload().is_some()))),
+        ("net_probes", Fact::Number(net as f64)),
+        ("most_tried", Fact::Text(named.join(", "))),
+        (
+            "would_not_have_fired",
+            Fact::Text(format!(
+                "if fewer than {NET_PROBES_MIN} more first contacts had failed than succeeded"
+            )),
+        ),
+    ])
+}

@@ -1,0 +1,124 @@
+//! One check's judgement: what deviates, how surprising it is, and the evidence.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::baseline::Direction;
+use model::identity::{Address, Workload};
+use serde::{Deserialize, Serialize};
+
+/// What kind of deviation it is; the names are those of the findings' JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// A service reached a peer that its role never reached.
+    NewPeer,
+    /// A service used, or opened, a port that its role never did.
+    NewPort,
+    /// Much more sent to the outside than usual.
+    Volume,
+    /// Many more connections rejected than usual.
+    DeniedSpike,
+    /// Many more peers asked than usual.
+    FanOut,
+    /// Many ports of one host tried.
+    PortScan,
+    /// Many hosts tried.
+    Sweep,
+    /// Connections at regular intervals.
+    Beacon,
+    /// Several kinds joined into a chain.
+    Incident,
+}
+
+impl Kind {
+    /// The name in JSON and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NewPeer => "new-peer",
+            Self::NewPort => "new-port",
+            Self::Volume => "volume",
+            Self::DeniedSpike => "denied-spike",
+            Self::FanOut => "fan-out",
+            Self::PortScan => "port-scan",
+            Self::Sweep => "sweep",
+            Self::Beacon => "beacon",
+            Self::Incident => "incident",
+        }
+    }
+}
+
+/// One piece of evidence: a number or a word.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Fact {
+    /// A number; the fact's name says the unit.
+    Number(f64),
+    /// A word or a sentence.
+    Text(String),
+}
+
+/// One check's judgement of one workload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deviation {
+    /// What kind it is.
+    pub kind: Kind,
+    /// Whose behaviour deviates: the one that acts, if it is ours, else the one acted upon.
+    pub workload: Arc<Workload>,
+    /// The other end as the baseline names it: `svc:payments`, `203.0.113.0/24`; `many` for scans.
+    pub peer: Arc<str>,
+    /// The other end's address, where it is one.
+    pub peer_address: Option<Address>,
+    /// The server's port, where it is one.
+    pub port: Option<u16>,
+    /// IANA protocol number, where it is one.
+    pub protocol: Option<u8>,
+    /// Whether the workload is client or server.
+    pub direction: Direction,
+    /// First record of it, Unix seconds.
+    pub first: i64,
+    /// Last record of it, Unix seconds.
+    pub last: i64,
+    /// The number that was seen.
+    pub observed: f64,
+    /// The number that was expected.
+    pub expected: f64,
+    /// The probability of such a thing in normal traffic.
+    pub p_value: f64,
+    /// What the judgement rests on, by name, units last in the names.
+    pub evidence: BTreeMap<&'static str, Fact>,
+    /// A few conversations as sentences.
+    pub samples: Vec<String>,
+}
+
+/// What of a deviation is the same when it goes on in the next window.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviationKey {
+    /// What kind it is.
+    pub kind: Kind,
+    /// The other end.
+    pub peer: Arc<str>,
+    /// The other end's address; scans have many.
+    pub peer_address: Option<Address>,
+    /// The server's port.
+    pub port: Option<u16>,
+    /// IANA protocol number.
+    pub protocol: Option<u8>,
+    /// Whether the workload is client or server.
+    pub direction: Direction,
+}
+
+impl Deviation {
+    /// What stays the same when it goes on.
+    pub fn key(&self) -> DeviationKey {
+        DeviationKey {
+            kind: self.kind,
+            peer: Arc::clone(&self.peer),
+            peer_address: self.peer_address,
+            port: self.port,
+            protocol: self.protocol,
+            direction: self.direction,
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Episodes: the deviations of one workload that belong together, over time.
+//!
+//! One scan is one episode, not a thousand deviations. A deviation joins the open episode of its
+//! workload; if another replica of the service already has an open episode with the same deviation, it
+//! joins that one, since a role does one thing. An episode closes when it has been quiet for a day.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use model::baseline::workload_key;
+use model::identity::Workload;
+use twox_hash::XxHash64;
+
+use crate::deviation::{Deviation, DeviationKey, Fact, Kind};
+use crate::finding::State;
+
+/// An episode is over after this long without a deviation: attackers sleep at night too.
+pub const QUIET_SECS: i64 = 24 * 3600;
+
+/// Deviations kept per episode; the least surprising are counted only.
+pub const DEVIATIONS_MAX: usize = 512;
+
+/// One workload's deviations, over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Episode {
+    /// Stable over its life: a hash of workload and first window.
+    pub id: String,
+    /// Counts changes from 1.
+    pub revision: u32,
+    /// Where it is in its life.
+    pub state: State,
+    /// The workload it began with.
+    pub workload: Arc<Workload>,
+    /// Other replicas that did the same.
+    pub replicas: BTreeSet<Arc<str>>,
+    /// What deviated.
+    pub deviations: BTreeMap<DeviationKey, Deviation>,
+    /// Windows in which each deviation went on.
+    pub windows: BTreeMap<DeviationKey, u64>,
+    /// Deviations that were counted only.
+    pub n_dropped: u64,
+    /// Start of the last window with a deviation, Unix seconds.
+    pub last_window: i64,
+}
+
+/// All episodes that are open, and those that closed since they were last taken.
+#[derive(Clone, Debug, Default)]
+pub struct Episodes {
+    open: BTreeMap<Arc<str>, Episode>,
+    closed: Vec<Episode>,
+}
+
+impl Episodes {
+    /// Adds a window's deviations; returns the ids of the episodes that changed.
+    pub fn absorb(&mut self, start: i64, deviations: Vec<Deviation>) -> BTreeSet<String> {
+        let mut changed = BTreeSet::new();
+        for deviation in deviations {
+            let name = workload_key(&deviation.workload);
+            let key = self.sibling(&deviation).unwrap_or_else(|| Arc::clone(&name));
+            let episode = self
+                .open
+                .entry(key)
+                .or_insert_with(|| Episode::new(&deviation.workload, &name, start));
+            if changed.insert(episode.id.clone()) {
+                episode.revise();
+            }
+            episode.add(deviation, name, start);
+        }
+        changed
+    }
+
+    /// The open episode of another replica that already has this deviation.
+    fn sibling(&self, deviation: &Deviation) -> Option<Arc<str>> {
+        let own = workload_key(&deviation.workload);
+        let is_shared = !matches!(deviation.kind, Kind::PortScan | Kind::Sweep);
+        if !is_shared || !deviation.workload.role_known || self.open.contains_key(&own) {
+            return None;
+        }
+        let same = |key: &DeviationKey| {
+            (key.kind, &key.peer, key.port, key.protocol, key.direction)
+                == (
+                    deviation.kind,
+                    &deviation.peer,
+                    deviation.port,
+                    deviation.protocol,
+                    deviation.direction,
+                )
+        };
+        self.open
+            .iter()
+            .find(|(_, episode)| {
+                episode.workload.service == deviation.workload.service
+                    && episode.deviations.keys().any(same)
+            })
+            .map(|(key, _)| Arc::clone(key))
+    }
+
+    /// Closes episodes that have been quiet for long; returns their ids.
+    pub fn close_quiet(&mut self, now: i64) -> BTreeSet<String> {
+        let is_over = |episode: &Episode| now - episode.last_window >= QUIET_SECS;
+        let over: Vec<Arc<str>> = self
+            .open
+            .iter()
+            .filter(|(_, episode)| is_over(episode))
+            .map(|(key, _)| Arc::clone(key))
+            .collect();
+        let mut ids = BTreeSet::new();
+        for key in over {
+            if let Some(mut episode) = self.open.remove(&key) {
+                episode.revision += 1;
+                episode.state = State::Closed;
+                ids.insert(episode.id.clone());
+                self.closed.push(episode);
+            }
+        }
+        ids
+    }
+
+    /// The open episodes.
+    pub fn open(&self) -> impl Iterator<Item = &Episode> {
+        self.open.values()
+    }
+
+    /// The episodes that closed since this was last called.
+    pub fn take_closed(&mut self) -> Vec<Episode> {
+        std::mem::take(&mut self.closed)
+    }
+
+    /// Takes up episodes where an earlier run left them.
+    pub fn restore(episodes: impl IntoIterator<Item = Episode>) -> Self {
+        let open = episodes.into_iter().map(|e| (workload_key(&e.workload), e)).collect();
+        Self { open, closed: Vec::new() }
+    }
+}
+
+impl Episode {
+    fn new(workload: &Arc<Workload>, name: &str, start: i64) -> Self {
+        let mut hasher = XxHash64::with_seed(4);
+        hasher.write(name.as_bytes());
+        hasher.write_i64(start);
+        Self {
+            id: format!("tg-{:016x}", hasher.finish()),
+            revision: 0,
+            state: State::Open,
+            workload: Arc::clone(workload),
+            replicas: BTreeSet::new(),
+            deviations: BTreeMap::new(),
+            windows: BTreeMap::new(),
+            n_dropped: 0,
+            last_window: start,
+        }
+    }
+
+    fn revise(&mut self) {
+        self.revision += 1;
+        self.state = if self.revision == 1 { State::Open } else { State::Updated };
+    }
+
+    fn add(&mut self, deviation: Deviation, name: Arc<str>, start: i64) {
+        if name != workload_key(&self.workload) {
+            self.replicas.insert(name);
+        }
+        self.last_window = self.last_window.max(start);
+        let key = deviation.key();
+        *self.windows.entry(key.clone()).or_default() += 1;
+        match self.deviations.get_mut(&key) {
+            Some(known) => go_on(known, deviation),
+            None => {
+                self.deviations.insert(key, deviation);
+            }
+        }
+        if self.deviations.len() > DEVIATIONS_MAX {
+            self.drop_least_surprising();
+        }
+    }
+
+    fn drop_least_surprising(&mut self) {
+        let least = self
+            .deviations
+            .iter()
+            .max_by(|a, b| a.1.p_value.total_cmp(&b.1.p_value).then_with(|| a.0.cmp(b.0)))
+            .map(|(key, _)| key.clone());
+        if let Some(key) = least {
+            self.deviations.remove(&key);
+            self.windows.remove(&key);
+            self.n_dropped += 1;
+        }
+    }
+}
+
+/// A deviation goes on: counts add up, levels keep their highest, a series its latest judgement.
+fn go_on(known: &mut Deviation, next: Deviation) {
+    known.first = known.first.min(next.first);
+    known.last = known.last.max(next.last);
+    let replaces = match known.kind {
+        Kind::NewPeer | Kind::NewPort | Kind::PortScan | Kind::Sweep => {
+            known.observed += next.observed;
+            add_numbers(known, &next, &["bytes_out", "bytes_in"]);
+            next.p_value < known.p_value
+        }
+        Kind::Beacon => true,
+        _ => next.observed > known.observed,
+    };
+    if !replaces {
+        return;
+    }
+    let (first, observed, samples) =
+        (known.first, known.observed, std::mem::take(&mut known.samples));
+    let kept = |fact: &str| known.evidence.get(fact).cloned();
+    let sums = [("bytes_out", kept("bytes_out")), ("bytes_in", kept("bytes_in"))];
+    let counts_up = matches!(
+        known.kind,
+        Kind::NewPeer | Kind::NewPort | Kind::PortScan | Kind::Sweep
+    );
+    let p_value = known.p_value.min(next.p_value);
+    *known = next;
+    known.first = first;
+    known.p_value = p_value;
+    known.samples = samples;
+    if counts_up {
+        known.observed = observed;
+        for (name, fact) in sums {
+            if let Some(fact) = fact {
+                known.evidence.insert(name, fact);
+            }
+        }
+    }
+}
+
+fn add_numbers(known: &mut Deviation, next: &Deviation, names: &[&'static str]) {
+    for &name in names {
+        if let (Some(Fact::Number(sum)), Some(Fact::Number(more))) =
+            (known.evidence.get_mut(name), next.evidence.get(name))
+        {
+            *sum += more;
+        }
+    }
+}

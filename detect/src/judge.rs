@@ -1,0 +1,160 @@
+//! The judge: closed windows in, episodes out, and the baseline learns, in that order.
+
+use std::collections::BTreeSet;
+
+use jiff::tz::TimeZone;
+use model::activity::Activity;
+use model::baseline::{
+    Baseline, EdgeKey, Flagged, HourOfWeek, WorkloadWindow, learn, workload_key, workload_windows,
+};
+
+use crate::checks::beacon::Beacons;
+use crate::checks::scan::{Scans, is_probe};
+use crate::checks::{Context, PROFILE_CHECKS, Tails};
+use crate::deviation::{Deviation, Kind};
+use crate::episode::Episodes;
+use crate::novelty::Novelty;
+
+/// How to judge.
+#[derive(Clone, Debug)]
+pub struct JudgeOptions {
+    /// Hours of the week are people's hours in this zone.
+    pub zone: TimeZone,
+    /// Length of a window, seconds.
+    pub window_secs: i64,
+    /// The logs' aggregation interval, seconds.
+    pub interval_secs: i64,
+    /// Windows that start before the first one's start plus this are only learned from, seconds.
+    pub warmup_secs: i64,
+    /// Checks the logs cannot decide; they are left out.
+    pub blind: BTreeSet<Kind>,
+}
+
+/// Judges windows in order.
+#[derive(Debug)]
+pub struct Judge {
+    pub(crate) options: JudgeOptions,
+    pub(crate) baseline: Baseline,
+    pub(crate) scans: Scans,
+    pub(crate) beacons: Beacons,
+    pub(crate) episodes: Episodes,
+    pub(crate) judged_from: Option<i64>,
+    tails: Tails,
+    novelty: Novelty,
+}
+
+impl Judge {
+    /// A judge with a baseline, empty if there is none.
+    pub fn new(options: JudgeOptions, baseline: Baseline) -> Self {
+        Self {
+            baseline,
+            scans: Scans::default(),
+            beacons: Beacons::new(options.interval_secs),
+            episodes: Episodes::default(),
+            judged_from: None,
+            tails: Tails::new(HourOfWeek::new(options.zone.clone())),
+            novelty: Novelty::new(options.window_secs),
+            options,
+        }
+    }
+
+    /// The evidence so far.
+    pub fn baseline(&self) -> &Baseline {
+        &self.baseline
+    }
+
+    /// The evidence so far, to note what it was learned from.
+    pub fn baseline_mut(&mut self) -> &mut Baseline {
+        &mut self.baseline
+    }
+
+    /// The episodes so far.
+    pub fn episodes(&mut self) -> &mut Episodes {
+        &mut self.episodes
+    }
+
+    /// Judges one window against the evidence before it, then learns it. Windows must come oldest
+    /// first. Returns the ids of the episodes that changed.
+    pub fn judge(&mut self, activity: &Activity) -> BTreeSet<String> {
+        let from = *self.judged_from.get_or_insert(activity.start + self.options.warmup_secs);
+        let deviations = self.deviations(activity);
+        let mut changed = BTreeSet::new();
+        let mut flagged = Flagged::default();
+        if activity.start >= from {
+            flagged = flag(&deviations);
+            changed = self.episodes.absorb(activity.start, deviations);
+        }
+        changed.extend(self.episodes.close_quiet(activity.end()));
+        learn(&mut self.baseline, activity, &flagged);
+        if activity.start.rem_euclid(3600) == 0 {
+            self.scans.forget_before(activity.start);
+            self.beacons.forget_before(activity.start);
+        }
+        changed
+    }
+
+    fn deviations(&mut self, activity: &Activity) -> Vec<Deviation> {
+        let mut all = Vec::new();
+        for window in workload_windows(activity) {
+            // What a relay does is its clients' doing, and theirs is seen at them.
+            if window.workload.infrastructure.is_some_and(|kind| kind.relays()) {
+                continue;
+            }
+            all.extend(self.of_workload(activity, &window));
+        }
+        all.retain(|deviation| !self.options.blind.contains(&deviation.kind));
+        all
+    }
+
+    fn of_workload(&mut self, activity: &Activity, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
+        let (start, window_secs) = (activity.start, activity.window_secs);
+        let scan = self.scans.check(&self.baseline, window, start);
+        let beacons = self.beacons.check(&self.baseline, window, start, window_secs);
+        let mut context = Context {
+            baseline: &self.baseline,
+            tails: &mut self.tails,
+            novelty: &mut self.novelty,
+            start,
+            window_secs,
+        };
+        let mut found: Vec<Deviation> =
+            PROFILE_CHECKS.iter().flat_map(|(_, check)| check(&mut context, window)).collect();
+        if scan.is_some() {
+            // What a scan touches is the scan's: it is told once.
+            found.retain(|deviation| !is_touched(window, deviation));
+        }
+        found.into_iter().chain(scan).chain(beacons).collect()
+    }
+}
+
+/// Whether a new edge is nothing but a scanner's knock.
+fn is_touched(window: &WorkloadWindow<'_>, deviation: &Deviation) -> bool {
+    match deviation.kind {
+        Kind::DeniedSpike | Kind::FanOut => true,
+        Kind::NewPeer | Kind::NewPort => window
+            .as_client
+            .iter()
+            .filter(|c| {
+                Some(c.server.address) == deviation.peer_address && Some(c.port) == deviation.port
+            })
+            .all(|c| is_probe(c)),
+        _ => false,
+    }
+}
+
+/// What must not be learned at full weight.
+fn flag(deviations: &[Deviation]) -> Flagged {
+    let mut flagged = Flagged::default();
+    for deviation in deviations {
+        let name = workload_key(&deviation.workload);
+        if let (Some(port), Some(protocol)) = (deviation.port, deviation.protocol) {
+            let peer = deviation.peer.clone();
+            let key = EdgeKey { direction: deviation.direction, peer, port, protocol };
+            flagged.edges.insert((name.clone(), key));
+        }
+        if matches!(deviation.kind, Kind::Volume | Kind::DeniedSpike | Kind::FanOut) {
+            flagged.workloads.insert(name);
+        }
+    }
+    flagged
+}

@@ -1,0 +1,196 @@
+//! How often a service meets something new, from which follows how surprising a new thing is.
+//!
+//! Of `B` windows a service was active in, `b` brought something new. The next one does so with
+//! probability `(b + ½) / (B + 1)`, the Krichevsky–Trofimov estimate. The first window of a service is
+//! left out: everything in it is new. A service with little history borrows the estate's rate.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use model::baseline::{Baseline, Direction, EdgeKey, Measure, ServiceEvidence};
+
+/// A service needs this many windows to have a rate of its own.
+const OWN_RATE_AFTER_WINDOWS: u64 = 50;
+
+/// What can be new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Novel {
+    /// A peer inside, or a port of one.
+    Inside,
+    /// A port used towards the outside.
+    OutsidePort,
+    /// A port served to the outside.
+    Served,
+}
+
+/// Whether a peer's name is that of a workload's service.
+pub fn is_inside(peer: &str) -> bool {
+    peer.starts_with("svc:")
+}
+
+/// Which novelty an edge would be.
+pub fn class(key: &EdgeKey) -> Option<Novel> {
+    if &*key.peer == "multicast" {
+        return None;
+    }
+    match (key.direction, is_inside(&key.peer)) {
+        (Direction::Out, true) => Some(Novel::Inside),
+        (Direction::Out, false) => Some(Novel::OutsidePort),
+        (Direction::In, false) => Some(Novel::Served),
+        (Direction::In, true) => None,
+    }
+}
+
+/// What of an edge has to be new for it to be news: outside, the address alone is not, since busy
+/// hosts meet new networks all day.
+fn identity(key: &EdgeKey) -> (&str, u16, u8) {
+    let peer = if is_inside(&key.peer) { &*key.peer } else { "" };
+    (peer, key.port, key.protocol)
+}
+
+/// Windows observed, and those that brought something new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rate {
+    /// Windows observed.
+    pub windows: u64,
+    /// Windows that brought something new.
+    pub new: u64,
+}
+
+impl Rate {
+    /// The probability that the next window brings something new.
+    pub fn p_value(self) -> f64 {
+        (self.new as f64 + 0.5) / (self.windows as f64 + 1.0)
+    }
+
+    /// Whether something new is news. With none ever seen, a short history will do; with some seen, it
+    /// takes a long one.
+    pub fn is_news(self) -> bool {
+        let cut = if self.new == 0 { P_MAX_NEVER } else { P_MAX_SOMETIMES };
+        self.p_value() <= cut
+    }
+}
+
+/// The cut where nothing new was ever met: fifty windows without.
+pub const P_MAX_NEVER: f64 = 0.01;
+
+/// The cut where something new was met before.
+pub const P_MAX_SOMETIMES: f64 = 5e-4;
+
+/// Rates of meeting something new, derived once an hour from the hours before it.
+#[derive(Debug)]
+pub struct Novelty {
+    window_secs: i64,
+    hour: i64,
+    services: HashMap<(Arc<str>, Novel), Rate>,
+    estate: BTreeMap<Novel, Rate>,
+}
+
+impl Novelty {
+    /// None derived yet.
+    pub fn new(window_secs: i64) -> Self {
+        let (services, estate) = (HashMap::new(), BTreeMap::new());
+        Self { window_secs, hour: i64::MIN, services, estate }
+    }
+
+    /// How often a service meets something new of this class; the estate's rate if it is young.
+    pub fn rate(
+        &mut self,
+        baseline: &Baseline,
+        service: &Arc<str>,
+        novel: Novel,
+        start: i64,
+    ) -> Rate {
+        let hour = start.div_euclid(3600);
+        if self.hour != hour {
+            (self.hour, self.services, self.estate) = (hour, HashMap::new(), BTreeMap::new());
+        }
+        let window_secs = self.window_secs;
+        let own = *self.services.entry((Arc::clone(service), novel)).or_insert_with(|| {
+            baseline
+                .service(service)
+                .map_or_else(Rate::default, |evidence| rate_of(evidence, novel, hour, window_secs))
+        });
+        if own.windows >= OWN_RATE_AFTER_WINDOWS {
+            return own;
+        }
+        *self.estate.entry(novel).or_insert_with(|| {
+            baseline.services.iter().fold(Rate::default(), |sum, (_, evidence)| {
+                let one = rate_of(evidence, novel, hour, window_secs);
+                Rate { windows: sum.windows + one.windows, new: sum.new + one.new }
+            })
+        })
+    }
+}
+
+/// The rate from the hours before `hour`.
+fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64) -> Rate {
+    let Some(seen) = evidence.seen() else { return Rate::default() };
+    let windows: u64 = evidence
+        .measures
+        .get(&Measure::Connections)
+        .into_iter()
+        .flat_map(|histogram| histogram.range(..(hour, 0)))
+        .map(|(_, counter)| counter.total())
+        .sum();
+    let mut first: BTreeMap<(&str, u16, u8), i64> = BTreeMap::new();
+    for (key, edge) in evidence.edges.iter().filter(|(key, _)| class(key) == Some(novel)) {
+        let known = first.entry(identity(key)).or_insert(i64::MAX);
+        *known = (*known).min(edge.first);
+    }
+    let settled = seen.first + window_secs;
+    let before = hour.saturating_mul(3600);
+    let new: BTreeSet<i64> = first
+        .into_values()
+        .filter(|&time| (settled..before).contains(&time))
+        .map(|time| time.div_euclid(window_secs))
+        .collect();
+    let first_windows = evidence.workloads.len() as u64;
+    Rate { windows: windows.saturating_sub(first_windows), new: new.len() as u64 }
+}
+
+/// Whether a service has shown what makes this edge no news.
+///
+/// An edge that was only ever flagged becomes known once its flagged windows, at a tenth each, add up
+/// to a day's share of clean ones.
+pub fn is_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
+    const FLAGGED_WINDOWS_KNOWN: u64 = 288;
+    let settled = |edge: &model::baseline::EdgeEvidence| {
+        edge.windows.clean > 0 || edge.windows.flagged >= FLAGGED_WINDOWS_KNOWN
+    };
+    if is_inside(&key.peer) {
+        return evidence.edges.get(key).is_some_and(settled);
+    }
+    evidence.edges.iter().any(|(known, edge)| {
+        known.direction == key.direction
+            && !is_inside(&known.peer)
+            && identity(known) == identity(key)
+            && settled(edge)
+    })
+}
+
+/// Of the services that ever opened a connection, how many opened this one.
+pub fn openers(baseline: &Baseline, key: &EdgeKey) -> (u64, u64) {
+    let mut clients = 0;
+    let mut openers = 0;
+    for (_, evidence) in baseline.services.iter() {
+        let mut out =
+            evidence.edges.iter().filter(|(edge, _)| edge.direction == Direction::Out).peekable();
+        if out.peek().is_none() {
+            continue;
+        }
+        clients += 1;
+        let same = |edge: &EdgeKey| {
+            if is_inside(&key.peer) || !COMMON_OUTSIDE_PORTS.contains(&key.port) {
+                (&edge.peer, edge.port, edge.protocol) == (&key.peer, key.port, key.protocol)
+            } else {
+                !is_inside(&edge.peer) && (edge.port, edge.protocol) == (key.port, key.protocol)
+            }
+        };
+        openers += u64::from(out.any(|(edge, counts)| counts.connections.total() > 0 && same(edge)));
+    }
+    (openers, clients)
+}
+
+/// Ports that anything may use towards the outside.
+pub const COMMON_OUTSIDE_PORTS: &[u16] = &[53, 80, 123, 443, 853];

@@ -1,0 +1,229 @@
+//! One line of text to one row.
+
+use std::sync::Arc;
+
+use crate::batch::{FlowBatch, Origin};
+use crate::columns::Column;
+use crate::decoder::DecodeOptions;
+use crate::field::{Field, Kind};
+use crate::format::{LogFormat, Separator};
+use crate::ledger::RejectReason;
+use crate::rows::Rows;
+use crate::tally::Tally;
+use crate::token::Token;
+
+/// Lines of one stream: the format in force, the rows, and what was counted.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    options: DecodeOptions,
+    format: Option<LogFormat>,
+    /// For each column of the line, where its values go; `None` is skipped.
+    targets: Vec<Option<usize>>,
+    separator: Separator,
+    /// Whether a header line could be read as a record: no decoded column would refuse its names.
+    takes_names: bool,
+    rows: Rows,
+    pub(crate) tally: Tally,
+}
+
+impl Lines {
+    pub(crate) fn new(origin: Arc<Origin>, options: DecodeOptions) -> Self {
+        let rows = Rows::new(origin, options.limits);
+        Self {
+            options,
+            format: None,
+            targets: Vec::new(),
+            separator: Separator::Spaces,
+            takes_names: false,
+            rows,
+            tally: Tally::default(),
+        }
+    }
+
+    pub(crate) fn options(&self) -> &DecodeOptions {
+        &self.options
+    }
+
+    /// Takes one line, without its newline.
+    #[inline]
+    pub(crate) fn line_within_cap(&mut self, line: &[u8]) {
+        if line.len() > self.options.limits.line_bytes_max {
+            self.reject(RejectReason::LineTooLong, line);
+        } else {
+            self.line(line);
+        }
+    }
+
+    #[inline]
+    fn line(&mut self, line: &[u8]) {
+        self.tally.lines += 1;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if is_blank(line) {
+            self.tally.blank_lines += 1;
+            return;
+        }
+        let unsure = self.format.is_none() || self.takes_names;
+        if unsure && self.take_header(line) {
+            return;
+        }
+        if self.format.is_none() {
+            self.set_format(self.options.format.clone().unwrap_or_else(LogFormat::v2));
+        }
+        if let Err(reason) = self.record(line) {
+            self.not_a_record(line, reason);
+        }
+    }
+
+    /// Switches to the format of a header line; says whether the line was one.
+    fn take_header(&mut self, line: &[u8]) -> bool {
+        let Some(header) = LogFormat::from_header(line) else { return false };
+        self.tally.header_lines += 1;
+        if self.format.as_ref() != Some(&header) {
+            self.set_format(header);
+        }
+        true
+    }
+
+    fn set_format(&mut self, format: LogFormat) {
+        self.tally.note_format(&format);
+        self.rows.set_columns(format.fields(), self.options.columns);
+        self.targets = format
+            .columns()
+            .iter()
+            .map(|field| field.and_then(|field| self.rows.position(field)))
+            .collect();
+        self.separator = format.separator();
+        let decoded = format.fields().intersection(self.options.columns);
+        self.takes_names = decoded.iter().all(takes_names);
+        self.format = Some(format);
+    }
+
+    #[inline]
+    fn record(&mut self, line: &[u8]) -> Result<(), RejectReason> {
+        let (row, columns) = self.rows.next_row();
+        let appended = match self.separator {
+            Separator::Spaces => append_spaced(line, &self.targets, row, columns),
+            Separator::Tab => append_separated(line, b'\t', &self.targets, row, columns),
+            Separator::Comma => append_separated(line, b',', &self.targets, row, columns),
+        };
+        self.rows.end_row(appended)
+    }
+
+    /// A header can come again where files were joined. As its names are no numbers, addresses or
+    /// keywords, it fails as a record; so only a line that failed is looked at again.
+    #[cold]
+    fn not_a_record(&mut self, line: &[u8], reason: RejectReason) {
+        if !self.take_header(line) {
+            self.tally.reject(self.count_mismatch(line).unwrap_or(reason), line);
+        }
+    }
+
+    /// A value that cannot be read is often a sign of a line cut short or run together.
+    fn count_mismatch(&self, line: &[u8]) -> Option<RejectReason> {
+        let found = match self.separator {
+            Separator::Spaces => {
+                line.split(|&byte| byte == b' ').filter(|token| !token.is_empty()).count()
+            }
+            other => line.split(|&byte| byte == other.byte()).count(),
+        };
+        match found.cmp(&self.targets.len()) {
+            std::cmp::Ordering::Less => Some(RejectReason::TooFewFields),
+            std::cmp::Ordering::Equal => None,
+            std::cmp::Ordering::Greater => Some(RejectReason::TooManyFields),
+        }
+    }
+
+    /// Counts something that is no line, such as a broken envelope.
+    pub(crate) fn reject(&mut self, reason: RejectReason, record: &[u8]) {
+        self.tally.lines += 1;
+        self.tally.reject(reason, record);
+    }
+
+    pub(crate) fn blank_lines(&mut self, n_lines: usize) {
+        self.tally.lines += n_lines as u64;
+        self.tally.blank_lines += n_lines as u64;
+    }
+
+    pub(crate) fn control_message(&mut self) {
+        self.tally.lines += 1;
+        self.tally.control_message();
+    }
+
+    /// Makes a batch of what is there.
+    pub(crate) fn cut(&mut self) {
+        self.rows.cut();
+    }
+
+    pub(crate) fn take_batch(&mut self) -> Option<FlowBatch> {
+        self.rows.take_batch()
+    }
+}
+
+fn takes_names(field: Field) -> bool {
+    field.kind() == Kind::Text && !matches!(field, Field::Action | Field::LogStatus)
+}
+
+#[inline]
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(u8::is_ascii_whitespace)
+}
+
+/// Values between spaces; AWS's own guide has two of them in places.
+#[inline]
+fn append_spaced(
+    line: &[u8],
+    targets: &[Option<usize>],
+    row: usize,
+    columns: &mut [Column],
+) -> Result<(), RejectReason> {
+    let mut at = skip_spaces(line, 0);
+    for target in targets {
+        let token = Token::at(line, at, b' ');
+        if token.len() == 0 {
+            return Err(RejectReason::TooFewFields);
+        }
+        append(*target, row, columns, token)?;
+        at = skip_spaces(line, at + token.len());
+    }
+    if at < line.len() { Err(RejectReason::TooManyFields) } else { Ok(()) }
+}
+
+/// Values between tabs or commas; an empty one is none.
+fn append_separated(
+    line: &[u8],
+    separator: u8,
+    targets: &[Option<usize>],
+    row: usize,
+    columns: &mut [Column],
+) -> Result<(), RejectReason> {
+    let mut tokens = line.split(|&byte| byte == separator);
+    for target in targets {
+        let token = tokens.next().ok_or(RejectReason::TooFewFields)?.trim_ascii();
+        let bare = token.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+        let token = bare.unwrap_or(token);
+        let token = if token.is_empty() { b"-" } else { token };
+        append(*target, row, columns, Token::whole(token))?;
+    }
+    if tokens.next().is_some() { Err(RejectReason::TooManyFields) } else { Ok(()) }
+}
+
+#[inline]
+fn append(
+    target: Option<usize>,
+    row: usize,
+    columns: &mut [Column],
+    token: Token<'_>,
+) -> Result<(), RejectReason> {
+    match target.and_then(|target| columns.get_mut(target)) {
+        Some(column) => column.push(row, token),
+        None => Ok(()),
+    }
+}
+
+#[inline]
+fn skip_spaces(line: &[u8], mut at: usize) -> usize {
+    while line.get(at) == Some(&b' ') {
+        at += 1;
+    }
+    at
+}

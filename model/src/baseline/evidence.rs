@@ -1,0 +1,336 @@
+//! The evidence: integer counters per service and edge, histograms per hour, and what it was learned
+//! from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use ingest::{FieldSet, Ledger};
+use twox_hash::XxHash64;
+
+use super::bounded::{Bounded, StableKey};
+use super::buckets::Bucket;
+
+/// Edges kept per service. A service that has more meets new peers all the time anyway.
+pub const EDGES_PER_SERVICE_MAX: usize = 4096;
+
+/// Workloads remembered per service.
+pub const WORKLOADS_PER_SERVICE_MAX: usize = 1024;
+
+/// Services kept: addresses without a name count as one each.
+pub const SERVICES_MAX: usize = 1 << 16;
+
+/// A count, apart for windows that were flagged when they were judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counter {
+    /// In windows nothing was said against.
+    pub clean: u64,
+    /// In windows that were part of a deviation.
+    pub flagged: u64,
+}
+
+impl Counter {
+    /// Adds to the right part.
+    pub fn add(&mut self, n: u64, is_flagged: bool) {
+        let part = if is_flagged { &mut self.flagged } else { &mut self.clean };
+        *part = part.saturating_add(n);
+    }
+
+    /// Both parts.
+    pub fn total(&self) -> u64 {
+        self.clean.saturating_add(self.flagged)
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.clean = self.clean.saturating_add(other.clean);
+        self.flagged = self.flagged.saturating_add(other.flagged);
+    }
+}
+
+/// Which end of an edge a service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// The service is the client.
+    Out,
+    /// The service is the server.
+    In,
+}
+
+impl Direction {
+    /// A short name, as findings print it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Out => "outbound",
+            Self::In => "inbound",
+        }
+    }
+}
+
+/// One of a service's relations.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EdgeKey {
+    /// Which end the service is.
+    pub direction: Direction,
+    /// The other end: see [`super::peer_key`].
+    pub peer: Arc<str>,
+    /// The server's port.
+    pub port: u16,
+    /// IANA protocol number.
+    pub protocol: u8,
+}
+
+impl StableKey for EdgeKey {
+    fn feed(&self, hasher: &mut XxHash64) {
+        hasher.write(self.peer.as_bytes());
+        hasher.write_u8(u8::from(self.direction == Direction::In));
+        hasher.write_u16(self.port);
+        hasher.write_u8(self.protocol);
+    }
+}
+
+/// What was seen of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EdgeEvidence {
+    /// First record, Unix seconds.
+    pub first: i64,
+    /// Last record, Unix seconds.
+    pub last: i64,
+    /// Workload-windows in which it was active.
+    pub windows: Counter,
+    /// Workload-windows in which it was established: answered, not only tried.
+    pub established: Counter,
+    /// Connections.
+    pub connections: Counter,
+    /// Bytes from client to server.
+    pub bytes_out: Counter,
+    /// Bytes from server to client.
+    pub bytes_in: Counter,
+    /// Connections rejected.
+    pub rejected: Counter,
+}
+
+impl Default for EdgeEvidence {
+    fn default() -> Self {
+        let none = Counter::default();
+        Self {
+            first: i64::MAX,
+            last: i64::MIN,
+            windows: none,
+            established: none,
+            connections: none,
+            bytes_out: none,
+            bytes_in: none,
+            rejected: none,
+        }
+    }
+}
+
+impl EdgeEvidence {
+    /// Adds another part of the same edge.
+    pub fn merge(&mut self, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.windows.merge(&other.windows);
+        self.established.merge(&other.established);
+        self.connections.merge(&other.connections);
+        self.bytes_out.merge(&other.bytes_out);
+        self.bytes_in.merge(&other.bytes_in);
+        self.rejected.merge(&other.rejected);
+    }
+}
+
+/// What is measured per workload and window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// Bytes sent as a client to the outside.
+    BytesOutside,
+    /// Bytes sent as a client to other workloads.
+    BytesInside,
+    /// Distinct servers asked.
+    Fanout,
+    /// Connections of its own that were rejected.
+    RejectedOut,
+    /// Connections to it that were rejected.
+    RejectedIn,
+    /// Connections opened.
+    Connections,
+    /// Peers met for the first time by the service.
+    NewPeers,
+}
+
+impl Measure {
+    /// All measures.
+    pub const ALL: [Self; 7] = [
+        Self::BytesOutside,
+        Self::BytesInside,
+        Self::Fanout,
+        Self::RejectedOut,
+        Self::RejectedIn,
+        Self::Connections,
+        Self::NewPeers,
+    ];
+
+    /// The name in the baseline file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BytesOutside => "bytes-outside",
+            Self::BytesInside => "bytes-inside",
+            Self::Fanout => "fan-out",
+            Self::RejectedOut => "rejected-out",
+            Self::RejectedIn => "rejected-in",
+            Self::Connections => "connections",
+            Self::NewPeers => "new-peers",
+        }
+    }
+
+    /// The measure of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|measure| measure.name() == name)
+    }
+}
+
+/// When a workload of a service was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// First window, Unix seconds.
+    pub first: i64,
+    /// Last window, Unix seconds.
+    pub last: i64,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { first: i64::MAX, last: i64::MIN }
+    }
+}
+
+impl Seen {
+    /// Adds a window.
+    pub fn note(&mut self, time: i64) {
+        self.merge(&Self { first: time, last: time });
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
+}
+
+/// A histogram over hours: counts by hour since the epoch and bucket.
+pub type Histogram = BTreeMap<(i64, Bucket), Counter>;
+
+impl StableKey for Arc<str> {
+    fn feed(&self, hasher: &mut XxHash64) {
+        hasher.write(self.as_bytes());
+    }
+}
+
+/// Everything known of one service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceEvidence {
+    /// Its relations.
+    pub edges: Bounded<EdgeKey, EdgeEvidence, EDGES_PER_SERVICE_MAX>,
+    /// What its workloads did per window.
+    pub measures: BTreeMap<Measure, Histogram>,
+    /// Its workloads, by interface or address.
+    pub workloads: Bounded<Arc<str>, Seen, WORKLOADS_PER_SERVICE_MAX>,
+    /// Workload-windows observed.
+    pub windows: Counter,
+}
+
+impl ServiceEvidence {
+    fn merge(&mut self, other: &Self) {
+        self.edges.merge(&other.edges, EdgeEvidence::merge);
+        self.workloads.merge(&other.workloads, Seen::merge);
+        self.windows.merge(&other.windows);
+        for (&measure, histogram) in &other.measures {
+            let mine = self.measures.entry(measure).or_default();
+            for (&key, counter) in histogram {
+                mine.entry(key).or_default().merge(counter);
+            }
+        }
+    }
+
+    /// When any of its workloads was first and last seen.
+    pub fn seen(&self) -> Option<Seen> {
+        self.workloads.iter().map(|(_, seen)| *seen).reduce(|mut a, b| {
+            a.merge(&b);
+            a
+        })
+    }
+}
+
+/// What a baseline was learned from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Learned {
+    /// First window, Unix seconds.
+    pub from: Option<i64>,
+    /// End of the last window, Unix seconds.
+    pub until: Option<i64>,
+    /// Aggregation interval of the logs, seconds.
+    pub interval_secs: Option<i64>,
+    /// Fields the logs declared.
+    pub fields: FieldSet,
+    /// Interfaces with records.
+    pub enis: BTreeSet<(Arc<str>, Arc<str>)>,
+    /// Which windows of each hour since the epoch were observed, a bit each.
+    pub hours: BTreeMap<i64, u64>,
+    /// What became of the records.
+    pub ledger: Ledger,
+}
+
+impl Learned {
+    fn merge(&mut self, other: &Self) {
+        self.from = [self.from, other.from].into_iter().flatten().min();
+        self.until = self.until.max(other.until);
+        self.interval_secs = self.interval_secs.max(other.interval_secs);
+        self.fields = self.fields.union(other.fields);
+        self.enis.extend(other.enis.iter().cloned());
+        for (&hour, windows) in &other.hours {
+            *self.hours.entry(hour).or_default() |= windows;
+        }
+        self.ledger.merge(&other.ledger);
+    }
+
+    /// Days between the first and the last window.
+    pub fn days(&self) -> f64 {
+        match (self.from, self.until) {
+            (Some(from), Some(until)) => (until - from) as f64 / 86_400.0,
+            _ => 0.0,
+        }
+    }
+}
+
+/// All profiles and where they come from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Baseline {
+    /// What it was learned from.
+    pub learned: Learned,
+    /// What is known per service.
+    pub services: Bounded<Arc<str>, ServiceEvidence, SERVICES_MAX>,
+}
+
+impl Baseline {
+    /// Adds another baseline's evidence: exact, whatever the order.
+    pub fn merge(&mut self, other: &Self) {
+        self.learned.merge(&other.learned);
+        self.services.merge(&other.services, ServiceEvidence::merge);
+    }
+
+    /// What is known of a service.
+    pub fn service(&self, service: &Arc<str>) -> Option<&ServiceEvidence> {
+        self.services.get(service)
+    }
+
+    /// Whether a peer is known to serve a port, from either end's evidence.
+    pub fn serves(&self, peer: &str, port: u16, protocol: u8) -> bool {
+        let Some(name) = peer.strip_prefix("svc:") else { return false };
+        self.services.get(&Arc::from(name)).is_some_and(|service| {
+            service.edges.iter().any(|(key, edge)| {
+                key.direction == Direction::In
+                    && (key.port, key.protocol) == (port, protocol)
+                    && edge.established.total() > 0
+            })
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! Adding one closed window to the evidence. Learning never judges.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::buckets::bucket_of;
+use super::evidence::{Baseline, EdgeKey, Measure};
+use super::window::{WorkloadWindow, workload_key, workload_windows};
+use crate::activity::{Activity, Conversation};
+
+/// What was flagged when a window was judged: workloads, and single edges of theirs.
+#[derive(Clone, Debug, Default)]
+pub struct Flagged {
+    /// Workloads whose window as a whole is suspect, by [`workload_key`].
+    pub workloads: BTreeSet<Arc<str>>,
+    /// Edges of a workload that are suspect.
+    pub edges: BTreeSet<(Arc<str>, EdgeKey)>,
+}
+
+/// Adds a window's evidence, flagged parts to their own counters.
+pub fn learn(baseline: &mut Baseline, activity: &Activity, flagged: &Flagged) {
+    note_coverage(baseline, activity);
+    for window in workload_windows(activity) {
+        learn_workload(baseline, activity, &window, flagged);
+    }
+}
+
+fn note_coverage(baseline: &mut Baseline, activity: &Activity) {
+    let learned = &mut baseline.learned;
+    learned.from = Some(learned.from.map_or(activity.start, |from| from.min(activity.start)));
+    learned.until = learned.until.max(Some(activity.end()));
+    let slot = activity.start.rem_euclid(3600) / activity.window_secs.max(1);
+    let bit = 1_u64.checked_shl(u32::try_from(slot).unwrap_or(u32::MAX)).unwrap_or(0);
+    *learned.hours.entry(activity.start.div_euclid(3600)).or_default() |= bit;
+    for eni in activity.enis.iter().filter(|eni| eni.records.total() > 0) {
+        learned.enis.insert((Arc::clone(&eni.account), Arc::clone(&eni.eni)));
+    }
+}
+
+fn learn_workload(
+    baseline: &mut Baseline,
+    activity: &Activity,
+    window: &WorkloadWindow<'_>,
+    flagged: &Flagged,
+) {
+    let name = workload_key(&window.workload);
+    let Some(service) = baseline.services.slot(&window.workload.service) else { return };
+    let is_flagged = flagged.workloads.contains(&name);
+    service.windows.add(1, is_flagged);
+    if let Some(seen) = service.workloads.slot(&name) {
+        seen.note(activity.start);
+    }
+    let hour = activity.start.div_euclid(3600);
+    for measure in Measure::ALL.into_iter().filter(|&measure| measure != Measure::NewPeers) {
+        let bucket = bucket_of(window.measure(measure));
+        let histogram = service.measures.entry(measure).or_default();
+        histogram.entry((hour, bucket)).or_default().add(1, is_flagged);
+    }
+    for (key, conversations) in window.edges() {
+        if !conversations.iter().any(|c| c.orientation.is_reliable()) {
+            continue;
+        }
+        let flag = flagged.edges.contains(&(Arc::clone(&name), key.clone()));
+        if let Some(edge) = service.edges.slot(&key) {
+            learn_edge(edge, &conversations, flag);
+        }
+    }
+}
+
+fn learn_edge(edge: &mut super::EdgeEvidence, conversations: &[&Conversation], is_flagged: bool) {
+    let sum = |of: fn(&Conversation) -> u64| conversations.iter().map(|c| of(c)).sum::<u64>();
+    for conversation in conversations {
+        edge.first = edge.first.min(conversation.first);
+        edge.last = edge.last.max(conversation.last);
+    }
+    edge.windows.add(1, is_flagged);
+    let established = conversations.iter().any(|c| c.is_established());
+    edge.established.add(u64::from(established), is_flagged);
+    edge.connections.add(sum(|c| c.attempts), is_flagged);
+    edge.bytes_out.add(sum(|c| c.bytes_out), is_flagged);
+    edge.bytes_in.add(sum(|c| c.bytes_in), is_flagged);
+    edge.rejected.add(sum(Conversation::rejected), is_flagged);
+}

@@ -1,0 +1,23 @@
+//! What is normal: evidence, and what is derived from it.
+//!
+//! Evidence is an exact commutative monoid of integers and bounded sets: learning in any order,
+//! appending a day and merging two accounts give the same content. Everything statistical is derived
+//! from it on demand, as of a time, and never stored.
+
+mod bounded;
+mod buckets;
+mod derived;
+mod evidence;
+mod file;
+mod learn;
+mod window;
+
+pub use buckets::{Bucket, bucket_of, bucket_value};
+pub use derived::{HourOfWeek, Tail, TailModel, volume_tail};
+pub use evidence::{
+    Baseline, Counter, Direction, EDGES_PER_SERVICE_MAX, EdgeEvidence, EdgeKey, Learned, Measure,
+    ServiceEvidence,
+};
+pub use file::{FORMAT_VERSION, FileError, read, write};
+pub use learn::{Flagged, learn};
+pub use window::{WorkloadWindow, peer_key, workload_key, workload_windows};

@@ -1,0 +1,410 @@
+//! The aggregator: pushes batches into open windows, merges with others of its kind, and hands over
+//! the windows a watermark has passed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use ingest::{FieldSet, FlowBatch, Ledger, RejectReason};
+
+use super::counts::{FoldCounts, TupleCounts};
+use super::key::{FoldKey, ObserverId, TupleKey};
+use super::observer::{Observed, RecordCounts};
+use super::rows::{Class, FOLDED, Rows, SAID, Traffic};
+use super::state::WindowState;
+
+/// How records are folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoldOptions {
+    /// Length of a window, seconds.
+    pub window_secs: i64,
+    /// Inconclusive five-tuples kept per window.
+    pub tuples_per_window_max: usize,
+    /// Conclusive conversations kept per window and observer together.
+    pub conversations_per_window_max: usize,
+    /// Records ending earlier are outside the range, Unix seconds.
+    pub since: Option<i64>,
+    /// Records ending at or after this are outside the range, Unix seconds.
+    pub until: Option<i64>,
+}
+
+impl FoldOptions {
+    /// Caps for one machine: two million five-tuples are about 300 MB.
+    pub fn new(window_secs: i64) -> Self {
+        Self {
+            window_secs,
+            tuples_per_window_max: 1 << 21,
+            conversations_per_window_max: 1 << 20,
+            since: None,
+            until: None,
+        }
+    }
+}
+
+/// Folds records into open windows.
+#[derive(Clone, Debug)]
+pub struct Aggregator {
+    options: FoldOptions,
+    windows: BTreeMap<i64, WindowState>,
+    closed_until: i64,
+    ledger: Ledger,
+}
+
+/// One observer's share of one batch and window, gathered before it is added to the window.
+struct Share {
+    id: ObserverId,
+    window: i64,
+    observed: Observed,
+    codes: Vec<Option<usize>>,
+}
+
+impl Aggregator {
+    /// An aggregator with no window open.
+    pub fn new(options: FoldOptions) -> Self {
+        let (windows, ledger) = (BTreeMap::new(), Ledger::default());
+        Self { options, windows, closed_until: i64::MIN, ledger }
+    }
+
+    /// The columns the fold reads: decode no others.
+    pub fn columns() -> FieldSet {
+        FieldSet::of(FOLDED).union(FieldSet::of(SAID))
+    }
+
+    /// How records are folded.
+    pub fn options(&self) -> &FoldOptions {
+        &self.options
+    }
+
+    /// What became of the records so far; those in open windows are not classed yet.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Folds every record of a batch.
+    pub fn push(&mut self, batch: &FlowBatch) {
+        let rows = Rows::of(batch);
+        let mut shares = Shares::new(batch);
+        let Self { options, windows, closed_until, ledger } = self;
+        ledger.records += batch.n_records() as u64;
+        // Neighbouring records mostly share a window: it is looked up when it changes.
+        let mut current: Option<(i64, &mut WindowState)> = None;
+        for row in 0..batch.n_records() {
+            let placed = match place(options, *closed_until, &rows, row) {
+                Ok(placed) => placed,
+                Err(class) => {
+                    class.count(ledger);
+                    continue;
+                }
+            };
+            let window = placed.window;
+            let state = match current {
+                Some((known, state)) if known == window => state,
+                _ => windows.entry(window).or_insert_with(|| WindowState::new(options)),
+            };
+            fold_row(state, &rows, row, &placed, shares.of(&rows, row, window));
+            current = Some((window, state));
+        }
+        for share in shares.list {
+            let Some(state) = windows.get_mut(&share.window) else { continue };
+            match state.observers.get_mut(&share.id) {
+                Some(known) => known.merge(&share.observed),
+                None => {
+                    state.observers.insert(share.id, share.observed);
+                }
+            }
+        }
+    }
+
+    /// Adds everything another aggregator gathered under the same options.
+    ///
+    /// Windows that are closed here already count as late.
+    pub fn merge(&mut self, other: Self) {
+        self.ledger.merge(&other.ledger);
+        for (window, state) in other.windows {
+            if window < self.closed_until {
+                self.ledger.late += state.n_records();
+                continue;
+            }
+            match self.windows.get_mut(&window) {
+                Some(known) => known.merge(state),
+                None => {
+                    self.windows.insert(window, state);
+                }
+            }
+        }
+    }
+
+    /// Closes and hands over, oldest first, the windows that end at or before the watermark.
+    pub fn close(&mut self, watermark: i64) -> Vec<(i64, WindowState)> {
+        let Some(start_max) = watermark.checked_sub(self.options.window_secs) else {
+            return Vec::new();
+        };
+        let open = self.windows.split_off(&start_max.saturating_add(1));
+        let closed = std::mem::replace(&mut self.windows, open);
+        let end = start_max - start_max.rem_euclid(self.options.window_secs);
+        self.closed_until = self.closed_until.max(end.saturating_add(self.options.window_secs));
+        closed.into_iter().collect()
+    }
+
+    /// Closes all windows: the end of input.
+    pub fn close_all(&mut self) -> Vec<(i64, WindowState)> {
+        std::mem::take(&mut self.windows).into_iter().collect()
+    }
+
+    /// The windows still open.
+    pub fn open_windows(&self) -> &BTreeMap<i64, WindowState> {
+        &self.windows
+    }
+
+    /// Every window that starts before this is closed, Unix seconds.
+    pub fn closed_until(&self) -> i64 {
+        self.closed_until
+    }
+
+    /// Takes up windows where an earlier run left them.
+    pub fn restore(&mut self, closed_until: i64, windows: BTreeMap<i64, WindowState>) {
+        self.closed_until = closed_until;
+        self.ledger.records += windows.values().map(WindowState::n_records).sum::<u64>();
+        self.windows = windows;
+    }
+
+    /// Memory held by open windows, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.windows.values().map(WindowState::size_bytes).sum()
+    }
+}
+
+/// A record that belongs to an open window.
+struct Placed {
+    window: i64,
+    class: Class,
+    traffic: Option<Traffic>,
+}
+
+/// Why a record belongs to none.
+enum Unplaced {
+    Late,
+    MissingValue,
+    OtherResource,
+    OutsideRange,
+}
+
+impl Unplaced {
+    fn count(self, ledger: &mut Ledger) {
+        match self {
+            Self::Late => ledger.late += 1,
+            Self::MissingValue => {
+                *ledger.rejected.entry(RejectReason::MissingValue).or_default() += 1;
+            }
+            Self::OtherResource => ledger.other_resource += 1,
+            Self::OutsideRange => ledger.outside_range += 1,
+        }
+    }
+}
+
+#[inline]
+fn place(
+    options: &FoldOptions,
+    closed_until: i64,
+    rows: &Rows<'_>,
+    row: usize,
+) -> Result<Placed, Unplaced> {
+    let class = rows.class(row);
+    if class == Class::OtherResource {
+        return Err(Unplaced::OtherResource);
+    }
+    let end = rows.end(row).ok_or(Unplaced::MissingValue)?;
+    if options.since.is_some_and(|since| end < since)
+        || options.until.is_some_and(|until| end >= until)
+    {
+        return Err(Unplaced::OutsideRange);
+    }
+    let traffic = match class {
+        Class::Traffic => Some(rows.traffic(row).ok_or(Unplaced::MissingValue)?),
+        _ => None,
+    };
+    let window = end - end.rem_euclid(options.window_secs);
+    if window < closed_until {
+        return Err(Unplaced::Late);
+    }
+    Ok(Placed { window, class, traffic })
+}
+
+fn fold_row(
+    state: &mut WindowState,
+    rows: &Rows<'_>,
+    row: usize,
+    placed: &Placed,
+    share: &mut Share,
+) {
+    let records = &mut share.observed.records;
+    match (placed.class, &placed.traffic) {
+        (Class::Nodata, _) => records.nodata += 1,
+        (Class::Skipdata, _) => records.skipdata += 1,
+        (_, Some(traffic)) => {
+            let rejected = rows.rejected(row);
+            count_verdict(records, rejected);
+            if let Some(own) = rows.own_address(row) {
+                share.observed.note_own(own);
+            }
+            name_aws_services(state, rows, row, traffic);
+            fold_traffic(state, traffic, share.id, rejected);
+        }
+        (_, None) => {}
+    }
+}
+
+fn count_verdict(records: &mut RecordCounts, rejected: bool) {
+    if rejected {
+        records.rejected += 1;
+    } else {
+        records.accepted += 1;
+    }
+}
+
+fn name_aws_services(state: &mut WindowState, rows: &Rows<'_>, row: usize, traffic: &Traffic) {
+    if let Some(name) = rows.src_aws_service.and_then(|column| column.get(row)) {
+        state.name_aws_service(traffic.src, name);
+    }
+    if let Some(name) = rows.dst_aws_service.and_then(|column| column.get(row)) {
+        state.name_aws_service(traffic.dst, name);
+    }
+}
+
+const TCP: u8 = 6;
+const SYN: u8 = 2;
+const ACK: u8 = 16;
+
+/// A SYN or SYN-ACK gives the client away; anything else waits for the window's close.
+fn fold_traffic(state: &mut WindowState, t: &Traffic, observer: ObserverId, rejected: bool) {
+    match t.tcp_flags {
+        Some(flags) if t.protocol == TCP && flags & SYN != 0 => {
+            let opens = flags & ACK == 0;
+            let (client, server, port) =
+                if opens { (t.src, t.dst, t.dst_port) } else { (t.dst, t.src, t.src_port) };
+            let key = FoldKey { client, server, port, protocol: TCP, rejected, observer };
+            let Some(counts) = state.folds.slot(key, 1) else { return };
+            let direction = if opens { &mut counts.out } else { &mut counts.back };
+            add(direction, t);
+            if opens { &mut counts.opened } else { &mut counts.answered }.add(t.start);
+            counts.first = counts.first.min(t.start);
+            counts.last = counts.last.max(t.end);
+            state.folds.shrink(FoldCounts::records);
+        }
+        _ => fold_tuple(state, t, observer, rejected),
+    }
+}
+
+fn fold_tuple(state: &mut WindowState, t: &Traffic, observer: ObserverId, rejected: bool) {
+    let from_low = (t.src, t.src_port) <= (t.dst, t.dst_port);
+    let (low, low_port, high, high_port) = if from_low {
+        (t.src, t.src_port, t.dst, t.dst_port)
+    } else {
+        (t.dst, t.dst_port, t.src, t.src_port)
+    };
+    let protocol = t.protocol;
+    let key = TupleKey { low, high, low_port, high_port, protocol, rejected, observer };
+    let Some(counts) = state.tuples.slot(key, 1) else { return };
+    let (direction, first) = if from_low {
+        (&mut counts.from_low, &mut counts.low_first)
+    } else {
+        (&mut counts.from_high, &mut counts.high_first)
+    };
+    add(direction, t);
+    *first = (*first).min(t.start);
+    counts.last = counts.last.max(t.end);
+    counts.flags_known |= t.tcp_flags.is_some();
+    state.tuples.shrink(TupleCounts::records);
+}
+
+fn add(direction: &mut super::Flow, t: &Traffic) {
+    direction.merge(&super::Flow {
+        packets: t.packets,
+        bytes: t.bytes,
+        records: 1,
+        flags: t.tcp_flags.unwrap_or(0),
+    });
+}
+
+/// The observers of one batch, found by their dictionary codes.
+struct Shares {
+    list: Vec<Share>,
+    by_codes: HashMap<(Option<usize>, Option<usize>, i64), usize>,
+    last: Option<((Option<usize>, Option<usize>, i64), usize)>,
+    account: Arc<str>,
+    flow_log_id: Arc<str>,
+    n_fields: u32,
+}
+
+impl Shares {
+    fn new(batch: &FlowBatch) -> Self {
+        let origin = batch.origin();
+        Self {
+            list: Vec::new(),
+            by_codes: HashMap::new(),
+            last: None,
+            account: origin.account.as_deref().unwrap_or_default().into(),
+            flow_log_id: origin.flow_log_id.as_deref().unwrap_or_default().into(),
+            n_fields: u32::try_from(batch.declared().len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    #[inline]
+    fn of(&mut self, rows: &Rows<'_>, row: usize, window: i64) -> &mut Share {
+        let code = |column: Option<ingest::TextColumn<'_>>| column.and_then(|c| c.code(row));
+        let codes = (code(rows.account), code(rows.eni), window);
+        let at = match self.last {
+            Some((last, at)) if last == codes && codes.1.is_some() => at,
+            _ => self.find(rows, row, codes),
+        };
+        self.last = Some((codes, at));
+        let share = &mut self.list[at];
+        for ((field, column), known) in rows.said.iter().zip(&mut share.codes) {
+            let code = column.code(row);
+            if code != *known {
+                *known = code;
+                if let Some(text) = column.get(row) {
+                    share.observed.note(*field, text);
+                }
+            }
+        }
+        share
+    }
+
+    fn find(
+        &mut self,
+        rows: &Rows<'_>,
+        row: usize,
+        codes: (Option<usize>, Option<usize>, i64),
+    ) -> usize {
+        // Records without an interface are told apart by their resource, which has no code here.
+        if codes.1.is_some()
+            && let Some(&at) = self.by_codes.get(&codes)
+        {
+            return at;
+        }
+        let account = rows
+            .account
+            .and_then(|column| column.get(row))
+            .map_or_else(|| Arc::clone(&self.account), Arc::from);
+        let eni = (rows.eni.and_then(|column| column.get(row)))
+            .or_else(|| rows.resource_id.and_then(|column| column.get(row)))
+            .unwrap_or_default();
+        let id = ObserverId::of(&account, eni, &self.flow_log_id);
+        let known = self.list.iter().position(|s| s.id == id && s.window == codes.2);
+        let at = known.unwrap_or_else(|| {
+            let mut observed =
+                Observed::new(account, Arc::from(eni), Arc::clone(&self.flow_log_id));
+            observed.n_fields = self.n_fields;
+            self.list.push(Share {
+                id,
+                window: codes.2,
+                observed,
+                codes: vec![None; rows.said.len()],
+            });
+            self.list.len() - 1
+        });
+        self.by_codes.insert(codes, at);
+        at
+    }
+}

@@ -1,0 +1,220 @@
+//! One batch's columns, looked up once, and the reading of a row.
+
+use ingest::{AddressColumn, Field, FlowBatch, TextColumn};
+
+use arrow_array::{Array, Int64Array, PrimitiveArray, UInt8Array, UInt16Array, UInt64Array};
+
+/// What records say of the interface that observed them.
+pub(super) const SAID: &[Field] = &[
+    Field::VpcId,
+    Field::SubnetId,
+    Field::InstanceId,
+    Field::Region,
+    Field::InterfaceType,
+    Field::EcsClusterName,
+    Field::EcsServiceName,
+    Field::EcsTaskId,
+    Field::InstanceTag,
+    Field::InstanceTag2,
+    Field::InterfaceTag,
+    Field::InterfaceTag2,
+    Field::AsgTag,
+    Field::AsgTag2,
+];
+
+/// What the fold needs of each record, beside [`SAID`].
+pub(super) const FOLDED: &[Field] = &[
+    Field::AccountId,
+    Field::InterfaceId,
+    Field::SrcAddr,
+    Field::DstAddr,
+    Field::SrcPort,
+    Field::DstPort,
+    Field::Protocol,
+    Field::Packets,
+    Field::Bytes,
+    Field::Start,
+    Field::End,
+    Field::Action,
+    Field::LogStatus,
+    Field::TcpFlags,
+    Field::PktSrcAddr,
+    Field::PktDstAddr,
+    Field::PktSrcAwsService,
+    Field::PktDstAwsService,
+    Field::FlowDirection,
+    Field::ResourceType,
+    Field::ResourceId,
+    Field::TgwId,
+];
+
+/// What a record is, before anything is looked at but its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    Traffic,
+    Nodata,
+    Skipdata,
+    OtherResource,
+}
+
+/// A record's traffic.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traffic {
+    pub(super) src: u128,
+    pub(super) dst: u128,
+    pub(super) src_port: u16,
+    pub(super) dst_port: u16,
+    pub(super) protocol: u8,
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+    pub(super) start: i64,
+    pub(super) end: i64,
+    /// `None` where the log does not carry them.
+    pub(super) tcp_flags: Option<u8>,
+}
+
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+
+/// The columns of one batch.
+pub(super) struct Rows<'a> {
+    pub(super) account: Option<TextColumn<'a>>,
+    pub(super) eni: Option<TextColumn<'a>>,
+    pub(super) resource_id: Option<TextColumn<'a>>,
+    pub(super) said: Vec<(Field, TextColumn<'a>)>,
+    pub(super) src_aws_service: Option<TextColumn<'a>>,
+    pub(super) dst_aws_service: Option<TextColumn<'a>>,
+    src: Option<AddressColumn<'a>>,
+    dst: Option<AddressColumn<'a>>,
+    pkt_src: Option<AddressColumn<'a>>,
+    pkt_dst: Option<AddressColumn<'a>>,
+    src_port: Option<&'a UInt16Array>,
+    dst_port: Option<&'a UInt16Array>,
+    protocol: Option<&'a UInt8Array>,
+    packets: Option<&'a UInt64Array>,
+    bytes: Option<&'a UInt64Array>,
+    start: Option<&'a Int64Array>,
+    end: Option<&'a Int64Array>,
+    tcp_flags: Option<&'a UInt8Array>,
+    status: Coded<'a, Class>,
+    rejected: Coded<'a, bool>,
+    egress: Coded<'a, bool>,
+    other_resource: bool,
+}
+
+/// A text column of few values, each translated once per batch.
+struct Coded<'a, T> {
+    column: Option<TextColumn<'a>>,
+    meanings: Vec<T>,
+}
+
+impl<'a, T: Copy> Coded<'a, T> {
+    fn new(column: Option<TextColumn<'a>>, meaning: impl Fn(&str) -> T) -> Self {
+        let texts = column.iter().flat_map(|column| column.values().iter());
+        let meanings = texts.map(|text| meaning(text.unwrap_or_default())).collect();
+        Self { column, meanings }
+    }
+
+    #[inline]
+    fn get(&self, row: usize) -> Option<T> {
+        self.meanings.get(self.column?.code(row)?).copied()
+    }
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn of(batch: &'a FlowBatch) -> Self {
+        let text = |field| batch.text(field);
+        let resource = Coded::new(text(Field::ResourceType), |kind| kind != "NetworkInterface");
+        let other_resource =
+            batch.declared().contains(Field::TgwId) || resource.meanings.contains(&true);
+        Self {
+            account: text(Field::AccountId),
+            eni: text(Field::InterfaceId),
+            resource_id: text(Field::ResourceId),
+            said: SAID.iter().filter_map(|&field| Some((field, text(field)?))).collect(),
+            src_aws_service: text(Field::PktSrcAwsService),
+            dst_aws_service: text(Field::PktDstAwsService),
+            src: batch.address(Field::SrcAddr),
+            dst: batch.address(Field::DstAddr),
+            pkt_src: batch.address(Field::PktSrcAddr),
+            pkt_dst: batch.address(Field::PktDstAddr),
+            src_port: batch.port(Field::SrcPort),
+            dst_port: batch.port(Field::DstPort),
+            protocol: batch.small(Field::Protocol),
+            packets: batch.count(Field::Packets),
+            bytes: batch.count(Field::Bytes),
+            start: batch.time(Field::Start),
+            end: batch.time(Field::End),
+            tcp_flags: batch.small(Field::TcpFlags),
+            status: Coded::new(text(Field::LogStatus), |status| match status {
+                "NODATA" => Class::Nodata,
+                "SKIPDATA" => Class::Skipdata,
+                _ => Class::Traffic,
+            }),
+            rejected: Coded::new(text(Field::Action), |action| action == "REJECT"),
+            egress: Coded::new(text(Field::FlowDirection), |direction| direction == "egress"),
+            other_resource,
+        }
+    }
+
+    #[inline]
+    pub(super) fn class(&self, row: usize) -> Class {
+        if self.other_resource {
+            return Class::OtherResource;
+        }
+        self.status.get(row).unwrap_or(Class::Traffic)
+    }
+
+    #[inline]
+    pub(super) fn rejected(&self, row: usize) -> bool {
+        self.rejected.get(row).unwrap_or(false)
+    }
+
+    /// The time that decides a record's window, Unix seconds.
+    #[inline]
+    pub(super) fn end(&self, row: usize) -> Option<i64> {
+        number(self.end, row).or_else(|| number(self.start, row))
+    }
+
+    /// The observing interface's own address, where the log tells the direction.
+    #[inline]
+    pub(super) fn own_address(&self, row: usize) -> Option<u128> {
+        let egress = self.egress.get(row)?;
+        address(if egress { self.src } else { self.dst }, row)
+    }
+
+    /// The record's traffic between its real endpoints; `None` if an address is missing.
+    #[inline]
+    pub(super) fn traffic(&self, row: usize) -> Option<Traffic> {
+        let end = self.end(row)?;
+        let protocol = number(self.protocol, row).unwrap_or(0);
+        // ICMP has no ports; some writers put type and code there.
+        let portless = protocol == ICMP || protocol == ICMPV6;
+        let port = |column| if portless { 0 } else { number(column, row).unwrap_or(0) };
+        Some(Traffic {
+            src: address(self.pkt_src, row).or_else(|| address(self.src, row))?,
+            dst: address(self.pkt_dst, row).or_else(|| address(self.dst, row))?,
+            src_port: port(self.src_port),
+            dst_port: port(self.dst_port),
+            protocol,
+            packets: number(self.packets, row).unwrap_or(0),
+            bytes: number(self.bytes, row).unwrap_or(0),
+            start: number(self.start, row).unwrap_or(end),
+            end,
+            tcp_flags: number(self.tcp_flags, row),
+        })
+    }
+}
+
+#[inline]
+fn number<T: arrow_array::ArrowPrimitiveType>(
+    column: Option<&PrimitiveArray<T>>,
+    row: usize,
+) -> Option<T::Native> {
+    column.filter(|array| array.is_valid(row)).map(|array| array.value(row))
+}
+
+#[inline]
+fn address(column: Option<AddressColumn<'_>>, row: usize) -> Option<u128> {
+    column.and_then(|column| column.get(row)).map(u128::from_be_bytes)
+}

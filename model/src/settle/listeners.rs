@@ -1,0 +1,86 @@
+//! What settling remembers: who listens where, and which five-tuples were active lately.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::endpoints::EndpointId;
+
+/// How long an endpoint is remembered as a listener after it last answered: a day and a half bridges
+/// a daily job.
+const LISTENER_SECS: i64 = 36 * 3600;
+
+/// At most this many listeners are remembered; the ones with the largest hash are dropped first.
+const LISTENERS_MAX: usize = 1 << 20;
+
+/// Who was seen to answer where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listeners {
+    last_seen: BTreeMap<(EndpointId, u16, u8), i64>,
+}
+
+impl Listeners {
+    pub(super) fn knows(&self, endpoint: EndpointId, port: u16, protocol: u8) -> bool {
+        self.last_seen.contains_key(&(endpoint, port, protocol))
+    }
+
+    pub(super) fn note(&mut self, endpoint: EndpointId, port: u16, protocol: u8, time: i64) {
+        self.last_seen.insert((endpoint, port, protocol), time);
+        if self.last_seen.len() > LISTENERS_MAX {
+            self.last_seen.pop_last();
+        }
+    }
+
+    /// Forgets, once an hour of event time, who has not answered for long.
+    pub(super) fn forget_before(&mut self, now: i64) {
+        if now.rem_euclid(3600) == 0 {
+            self.last_seen.retain(|_, last| *last >= now - LISTENER_SECS);
+        }
+    }
+
+    /// All of them as (endpoint, port, protocol, last seen), in a fixed order.
+    pub fn rows(&self) -> impl Iterator<Item = (u64, u16, u8, i64)> {
+        self.last_seen.iter().map(|(&(id, port, protocol), &last)| (id.0, port, protocol, last))
+    }
+
+    /// Rebuilds what [`Self::rows`] told.
+    pub fn restore(rows: impl IntoIterator<Item = (u64, u16, u8, i64)>) -> Self {
+        let key = |(id, port, protocol, last)| ((EndpointId(id), port, protocol), last);
+        Self { last_seen: rows.into_iter().map(key).collect() }
+    }
+}
+
+/// Five-tuples active in the last two windows: where flags do not tell, a five-tuple that was not
+/// active lately is a new connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recent {
+    windows: VecDeque<(i64, BTreeSet<u64>)>,
+}
+
+impl Recent {
+    pub(super) fn contains(&self, hash: u64) -> bool {
+        self.windows.iter().any(|(_, hashes)| hashes.contains(&hash))
+    }
+
+    pub(super) fn note(&mut self, window: i64, hashes: Vec<u64>) {
+        self.windows.push_back((window, hashes.into_iter().collect()));
+    }
+
+    pub(super) fn forget_before(&mut self, window: i64) {
+        while self.windows.front().is_some_and(|&(start, _)| start < window) {
+            self.windows.pop_front();
+        }
+    }
+
+    /// All of them as (window, hash), in a fixed order.
+    pub fn rows(&self) -> impl Iterator<Item = (i64, u64)> {
+        self.windows.iter().flat_map(|(start, hashes)| hashes.iter().map(|&hash| (*start, hash)))
+    }
+
+    /// Rebuilds what [`Self::rows`] told.
+    pub fn restore(rows: impl IntoIterator<Item = (i64, u64)>) -> Self {
+        let mut windows: BTreeMap<i64, BTreeSet<u64>> = BTreeMap::new();
+        for (start, hash) in rows {
+            windows.entry(start).or_default().insert(hash);
+        }
+        Self { windows: windows.into_iter().collect() }
+    }
+}
