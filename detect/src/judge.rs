@@ -63,6 +63,11 @@ impl Judge {
         &self.baseline
     }
 
+    /// The evidence, at the end.
+    pub fn into_baseline(self) -> Baseline {
+        self.baseline
+    }
+
     /// The evidence so far, to note what it was learned from.
     pub fn baseline_mut(&mut self) -> &mut Baseline {
         &mut self.baseline
@@ -152,8 +157,15 @@ fn flag(deviations: &[Deviation]) -> Flagged {
             let key = EdgeKey { direction: deviation.direction, peer, port, protocol };
             flagged.edges.insert((name.clone(), key));
         }
-        if matches!(deviation.kind, Kind::Volume | Kind::DeniedSpike | Kind::FanOut) {
-            flagged.workloads.insert(name);
+        match deviation.kind {
+            Kind::Volume | Kind::DeniedSpike | Kind::FanOut => {
+                flagged.workloads.insert(name);
+            }
+            Kind::PortScan | Kind::Sweep => {
+                flagged.scanners.insert(name.clone());
+                flagged.workloads.insert(name);
+            }
+            _ => {}
         }
     }
     flagged

@@ -7,6 +7,9 @@ mod finding;
 mod judge;
 mod names;
 mod novelty;
+pub mod report;
+pub mod suggest;
+pub mod suppress;
 mod tell;
 
 pub use deviation::{Deviation, DeviationKey, Fact, Kind};

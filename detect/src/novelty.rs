@@ -149,14 +149,14 @@ fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64
     Rate { windows: windows.saturating_sub(first_windows), new: new.len() as u64 }
 }
 
-/// Whether a service has shown what makes this edge no news.
+/// Whether a service has shown what makes this edge no news: one that was only ever tried is.
 ///
 /// An edge that was only ever flagged becomes known once its flagged windows, at a tenth each, add up
 /// to a day's share of clean ones.
 pub fn is_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
     const FLAGGED_WINDOWS_KNOWN: u64 = 288;
     let settled = |edge: &model::baseline::EdgeEvidence| {
-        edge.windows.clean > 0 || edge.windows.flagged >= FLAGGED_WINDOWS_KNOWN
+        edge.established.clean > 0 || edge.established.flagged >= FLAGGED_WINDOWS_KNOWN
     };
     if is_inside(&key.peer) {
         return evidence.edges.get(key).is_some_and(settled);

@@ -4,6 +4,7 @@
 //! as a multiple of the CPU time of gunzip alone, over the gzip files of a folder.
 
 #![allow(clippy::print_stdout, reason = "an example's output is its purpose")]
+#![allow(clippy::disallowed_methods, reason = "measuring needs a clock")]
 
 use std::error::Error;
 use std::fs::{self, File};

@@ -180,9 +180,8 @@ impl Content {
 /// A line that begins as JSON is an envelope, whatever the stream began with.
 #[inline]
 fn take_line(line: &[u8], lines: &mut Lines) {
-    if line.first() == Some(&b'{') {
-        take_object(line, lines);
-    } else {
-        lines.line_within_cap(line);
+    if lines.is_overlong(line) {
+        return;
     }
+    if line.first() == Some(&b'{') { take_object(line, lines) } else { lines.line(line) }
 }

@@ -33,7 +33,9 @@ pub(crate) fn take_object(object: &[u8], lines: &mut Lines) {
             lines.control_message();
         }
         Envelope { log_events: Some(events), .. } => {
-            events.iter().for_each(|event| take_message(&event.message, lines));
+            for event in &events {
+                take_message(&event.message, lines);
+            }
         }
         Envelope { message: Some(message), .. } => take_message(&message, lines),
         Envelope { .. } => lines.reject(RejectReason::BadEnvelope, object),
@@ -42,7 +44,11 @@ pub(crate) fn take_object(object: &[u8], lines: &mut Lines) {
 
 /// Almost always one record; some forwarders join several.
 fn take_message(message: &str, lines: &mut Lines) {
-    message.lines().for_each(|line| lines.line_within_cap(line.as_bytes()));
+    for line in message.lines().map(str::as_bytes) {
+        if !lines.is_overlong(line) {
+            lines.line(line);
+        }
+    }
 }
 
 /// Where in a JSON object a scan stands. Follows strings, so that braces in them do not count.

@@ -196,5 +196,5 @@ fn is_flow_log(path: &Path) -> bool {
     if by_content.iter().any(|ending| inner.ends_with(ending)) || !name.contains('.') {
         return begins_as_flow_log(path).unwrap_or(true);
     }
-    bare.is_some() || name.ends_with(".log") || name.ends_with(".parquet")
+    bare.is_some() || [".log", ".parquet"].iter().any(|ending| name.ends_with(ending))
 }

@@ -123,7 +123,7 @@ impl LogFormat {
             if first.is_none() {
                 repeated = repeated.or(field);
             }
-            first.into_iter().for_each(|field| seen.insert(field));
+            seen = seen.union(first.into_iter().collect());
             format.columns.push(first);
         }
         (format, repeated)

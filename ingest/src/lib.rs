@@ -27,9 +27,9 @@ mod sniff;
 mod tally;
 mod text;
 mod texts;
-mod token;
 mod value;
 mod values;
+mod words;
 
 pub use batch::{AddressColumn, FlowBatch, Origin, SchemaError, TextColumn};
 pub use decoder::{DecodeOptions, Decoder};

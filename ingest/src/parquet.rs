@@ -1,11 +1,13 @@
 //! Parquet flow logs: columns by name, values of whatever type the writer chose.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 
 use crate::batch::FlowBatch;
 use crate::decoder::DecodeOptions;
@@ -18,7 +20,6 @@ use crate::limits::Limits;
 use crate::read::ReadOutcome;
 use crate::rows::Rows;
 use crate::tally::Tally;
-use crate::token::Token;
 use crate::values::ColumnValues;
 
 pub(crate) const PARQUET_MAGIC: &[u8] = b"PAR1";
@@ -50,7 +51,9 @@ fn read_rows(
     };
     // The schema a writer embeds is a hint we do not need; the Parquet types say enough.
     let reader_options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = Builder::try_new_with_options(input, reader_options).map_err(damaged)?;
+    let opened = guarded(|| Builder::try_new_with_options(input, reader_options));
+    let builder = opened.map_err(damaged)?;
+    check_places(&builder).map_err(damaged)?;
     check_size(file, &builder, &options.limits)?;
     let columns = KnownColumns::of(file, &builder, tally)?;
     tally.declare(columns.declared);
@@ -58,13 +61,9 @@ fn read_rows(
     rows.set_columns(columns.declared, options.columns);
     let indices = columns.fields.iter().filter(|(_, field)| options.columns.contains(*field));
     let mask = ProjectionMask::roots(builder.parquet_schema(), indices.map(|&(index, _)| index));
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(options.limits.batch_records)
-        .build()
-        .map_err(damaged)?;
-    for batch in reader {
-        let batch = batch.map_err(|error| damaged(error.into()))?;
+    let builder = builder.with_projection(mask).with_batch_size(options.limits.batch_records);
+    let mut reader = guarded(|| builder.build()).map_err(damaged)?;
+    while let Some(batch) = guarded(|| Ok(reader.next().transpose()?)).map_err(damaged)? {
         append_batch(file, &batch, &mut rows, tally)?;
         hand_over(&mut rows, on_batch);
     }
@@ -73,10 +72,30 @@ fn read_rows(
     Ok(())
 }
 
+/// Turns a panic of the Parquet crate into an error: it asserts, where a damaged file has negative
+/// sizes, instead of refusing. Nothing it leaves half done is used again.
+fn guarded<T>(work: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(ParquetError::General("the Parquet reader panicked".to_owned())))
+}
+
 fn hand_over(rows: &mut Rows, on_batch: &mut dyn FnMut(FlowBatch)) {
     while let Some(batch) = rows.take_batch() {
         on_batch(batch);
     }
+}
+
+/// The Parquet crate asserts what is checked here, and a panic would be reported on the terminal.
+fn check_places(builder: &Builder) -> Result<(), ParquetError> {
+    let chunks = builder.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let mut places = chunks.flat_map(|chunk| {
+        let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+        [start, chunk.compressed_size()]
+    });
+    if places.any(|place| place < 0) {
+        return Err(ParquetError::General("a column begins or ends before the file".to_owned()));
+    }
+    Ok(())
 }
 
 /// Run lengths let a small file claim any number of rows, so the claims are held against its size.
@@ -163,7 +182,7 @@ fn append_row(
     let (row, columns) = rows.next_row();
     let mut scratch = Vec::new();
     let appended = sources.iter().try_for_each(|(target, values)| {
-        let token = Token::whole(values.token(source_row, &mut scratch));
+        let token = values.token(source_row, &mut scratch);
         columns.get_mut(*target).map_or(Ok(()), |column| column.push(row, token))
     });
     rows.end_row(appended)

@@ -77,9 +77,9 @@ fn push_all(
         let Some(bytes) = chunk.get(..n_read).filter(|bytes| !bytes.is_empty()) else {
             return Ok(());
         };
-        let decoded = decoder.decode(bytes);
+        let pushed = decoder.decode(bytes);
         hand_over(decoder, on_batch);
-        decoded?;
+        pushed?;
     }
 }
 

@@ -23,9 +23,9 @@ pub(crate) struct Rows {
     start: Option<usize>,
     end: Option<usize>,
     status: Option<usize>,
-    n_rows: usize,
+    n_open: usize,
     /// How many rows the last batch had: the next may well have as many.
-    n_cut_rows: usize,
+    n_cut: usize,
     ready: VecDeque<FlowBatch>,
 }
 
@@ -43,8 +43,8 @@ impl Rows {
             start: None,
             end: None,
             status: None,
-            n_rows: 0,
-            n_cut_rows: 0,
+            n_open: 0,
+            n_cut: 0,
             ready: VecDeque::new(),
         }
     }
@@ -73,10 +73,10 @@ impl Rows {
     /// The columns to append one value each to, and the row they belong to.
     #[inline]
     pub(crate) fn next_row(&mut self) -> (usize, &mut [Column]) {
-        if self.n_rows == 0 && self.n_cut_rows > 0 {
-            self.columns.iter_mut().for_each(|column| column.reserve(self.n_cut_rows));
+        if self.n_open == 0 && self.n_cut > 0 {
+            self.columns.iter_mut().for_each(|column| column.reserve(self.n_cut));
         }
-        (self.n_rows, &mut self.columns)
+        (self.n_open, &mut self.columns)
     }
 
     /// Checks the row just appended, and keeps it or takes it back.
@@ -87,16 +87,16 @@ impl Rows {
     ) -> Result<(), RejectReason> {
         match appended.and_then(|()| self.check_row()) {
             Ok(()) => {
-                self.n_rows += 1;
-                let looks = self.n_rows.is_multiple_of(FULL_CHECK_ROWS);
-                if self.n_rows >= self.limits.batch_records || (looks && self.is_full()) {
+                self.n_open += 1;
+                let looks = self.n_open.is_multiple_of(FULL_CHECK_ROWS);
+                if self.n_open >= self.limits.batch_records || (looks && self.is_full()) {
                     self.cut();
                 }
                 Ok(())
             }
             Err(reason) => {
-                let n_rows = self.n_rows;
-                self.columns.iter_mut().for_each(|column| column.truncate(n_rows));
+                let n_open = self.n_open;
+                self.columns.iter_mut().for_each(|column| column.truncate(n_open));
                 Err(reason)
             }
         }
@@ -117,11 +117,11 @@ impl Rows {
 
     #[inline]
     fn time(&self, column: Option<usize>) -> Option<i64> {
-        self.columns.get(column?)?.time_at(self.n_rows)
+        self.columns.get(column?)?.time_at(self.n_open)
     }
 
     fn is_traffic(&self) -> bool {
-        let status = self.status.and_then(|at| self.columns.get(at)?.text_at(self.n_rows));
+        let status = self.status.and_then(|at| self.columns.get(at)?.text_at(self.n_open));
         status.is_none_or(|status| status == b"OK")
     }
 
@@ -131,23 +131,23 @@ impl Rows {
 
     /// Makes a batch of the rows so far.
     pub(crate) fn cut(&mut self) {
-        let n_rows = std::mem::take(&mut self.n_rows);
-        if n_rows == 0 {
+        let n_open = std::mem::take(&mut self.n_open);
+        if n_open == 0 {
             return;
         }
-        self.n_cut_rows = n_rows;
-        let built = self.build(n_rows);
+        self.n_cut = n_open;
+        let built = self.build(n_open);
         debug_assert!(built.is_ok(), "columns are built to the schema: {built:?}");
         self.ready.extend(built.ok());
     }
 
-    fn build(&mut self, n_rows: usize) -> Result<FlowBatch, ArrowError> {
+    fn build(&mut self, n_open: usize) -> Result<FlowBatch, ArrowError> {
         let arrays = self
             .columns
             .iter_mut()
-            .map(|column| column.finish(n_rows))
+            .map(|column| column.finish(n_open))
             .collect::<Result<Vec<_>, _>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+        let options = RecordBatchOptions::new().with_row_count(Some(n_open));
         let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?;
         FlowBatch::try_new(Arc::clone(&self.origin), self.declared, rows)
             .map_err(|error| ArrowError::SchemaError(error.to_string()))

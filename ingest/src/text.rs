@@ -10,7 +10,7 @@ use crate::format::{LogFormat, Separator};
 use crate::ledger::RejectReason;
 use crate::rows::Rows;
 use crate::tally::Tally;
-use crate::token::Token;
+use crate::words::value_len;
 
 /// Lines of one stream: the format in force, the rows, and what was counted.
 #[derive(Debug)]
@@ -44,18 +44,22 @@ impl Lines {
         &self.options
     }
 
-    /// Takes one line, without its newline.
+    /// Counts and refuses a line over the cap.
     #[inline]
-    pub(crate) fn line_within_cap(&mut self, line: &[u8]) {
-        if line.len() > self.options.limits.line_bytes_max {
-            self.reject(RejectReason::LineTooLong, line);
-        } else {
-            self.line(line);
+    pub(crate) fn is_overlong(&mut self, line: &[u8]) -> bool {
+        let within_cap = line.get(..self.options.limits.line_bytes_max);
+        match within_cap {
+            Some(head) if head.len() < line.len() => {
+                self.reject(RejectReason::LineTooLong, head);
+                true
+            }
+            _ => false,
         }
     }
 
+    /// Takes one line, without its newline.
     #[inline]
-    fn line(&mut self, line: &[u8]) {
+    pub(crate) fn line(&mut self, line: &[u8]) {
         self.tally.lines += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if is_blank(line) {
@@ -176,16 +180,16 @@ fn append_spaced(
     row: usize,
     columns: &mut [Column],
 ) -> Result<(), RejectReason> {
-    let mut at = skip_spaces(line, 0);
+    let mut rest = without_spaces(line);
     for target in targets {
-        let token = Token::at(line, at, b' ');
-        if token.len() == 0 {
-            return Err(RejectReason::TooFewFields);
-        }
-        append(*target, row, columns, token)?;
-        at = skip_spaces(line, at + token.len());
+        let n_bytes = match target.and_then(|target| columns.get_mut(target)) {
+            Some(column) => column.push_leading(row, rest)?,
+            None if rest.is_empty() => return Err(RejectReason::TooFewFields),
+            None => value_len(rest),
+        };
+        rest = without_spaces(rest.get(n_bytes..).unwrap_or_default());
     }
-    if at < line.len() { Err(RejectReason::TooManyFields) } else { Ok(()) }
+    if rest.is_empty() { Ok(()) } else { Err(RejectReason::TooManyFields) }
 }
 
 /// Values between tabs or commas; an empty one is none.
@@ -202,28 +206,17 @@ fn append_separated(
         let bare = token.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
         let token = bare.unwrap_or(token);
         let token = if token.is_empty() { b"-" } else { token };
-        append(*target, row, columns, Token::whole(token))?;
+        if let Some(column) = target.and_then(|target| columns.get_mut(target)) {
+            column.push(row, token)?;
+        }
     }
     if tokens.next().is_some() { Err(RejectReason::TooManyFields) } else { Ok(()) }
 }
 
 #[inline]
-fn append(
-    target: Option<usize>,
-    row: usize,
-    columns: &mut [Column],
-    token: Token<'_>,
-) -> Result<(), RejectReason> {
-    match target.and_then(|target| columns.get_mut(target)) {
-        Some(column) => column.push(row, token),
-        None => Ok(()),
+fn without_spaces(mut line: &[u8]) -> &[u8] {
+    while let Some((b' ', rest)) = line.split_first() {
+        line = rest;
     }
-}
-
-#[inline]
-fn skip_spaces(line: &[u8], mut at: usize) -> usize {
-    while line.get(at) == Some(&b' ') {
-        at += 1;
-    }
-    at
+    line
 }

@@ -72,6 +72,21 @@ impl Texts {
         self.codes.reserve_exact(n_records);
     }
 
+    /// Appends one of the last two texts, if the line goes on with it and a space.
+    #[inline]
+    pub(crate) fn push_repeated(&mut self, line: &[u8]) -> Option<usize> {
+        for code in self.recent {
+            let n_bytes = text_at(&self.offsets, &self.bytes, code)
+                .filter(|text| line.get(text.len()) == Some(&b' ') && line.starts_with(text))
+                .map(<[u8]>::len);
+            if n_bytes.is_some_and(|n_bytes| n_bytes > 0) {
+                self.codes.push(code);
+                return n_bytes;
+            }
+        }
+        None
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, text: &[u8]) -> Result<(), RejectReason> {
         let [last, before] = self.recent;

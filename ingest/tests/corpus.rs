@@ -3,6 +3,8 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p ingest --test corpus` writes the `.expect` files anew.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod dump;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Which files a source stands for, and reading them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 

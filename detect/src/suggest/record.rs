@@ -57,15 +57,17 @@ pub(super) fn state(scene: &Scene<'_>, eni: &str) -> Step {
     if let Some(instance) = scene.instance {
         commands.extend(instance_state(scene, instance));
     }
-    commands.push(format!(
-        "sha256sum {}* > {}",
-        quote(&scene.file("")),
-        quote(&format!("sha256-{}.txt", scene.file("record")))
-    ));
+    let sums = quote(&sums_file(scene));
+    commands.push(format!("test -s {sums} || sha256sum {}* > {sums}", quote(&scene.file(""))));
     let what = "Record the state to come back to: every interface of the instance with its security \
                 groups, the secondary ones too, the instance and its addresses. A second run keeps \
                 what the first one recorded.";
     step(format!("{what}{}", known_groups(scene)), commands)
+}
+
+/// The file with the checksums of what was recorded.
+pub(super) fn sums_file(scene: &Scene<'_>) -> String {
+    format!("sha256-{}.txt", scene.file("record"))
 }
 
 fn instance_state(scene: &Scene<'_>, instance: &str) -> [String; 4] {

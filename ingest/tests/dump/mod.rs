@@ -1,5 +1,7 @@
 //! Decodes bytes and writes the outcome down as text, for goldens and for comparing.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::fmt::Write;
 use std::net::Ipv6Addr;
 use std::sync::Arc;

@@ -13,6 +13,8 @@ use crate::activity::{Activity, Conversation};
 pub struct Flagged {
     /// Workloads whose window as a whole is suspect, by [`workload_key`].
     pub workloads: BTreeSet<Arc<str>>,
+    /// Workloads that scan: what they merely tried is suspect too.
+    pub scanners: BTreeSet<Arc<str>>,
     /// Edges of a workload that are suspect.
     pub edges: BTreeSet<(Arc<str>, EdgeKey)>,
 }
@@ -60,7 +62,10 @@ fn learn_workload(
         if !conversations.iter().any(|c| c.orientation.is_reliable()) {
             continue;
         }
-        let flag = flagged.edges.contains(&(Arc::clone(&name), key.clone()));
+        let is_tried_by_scanner = flagged.scanners.contains(&name)
+            && conversations.iter().all(|c| c.answered + c.continued == 0);
+        let flag =
+            is_tried_by_scanner || flagged.edges.contains(&(Arc::clone(&name), key.clone()));
         if let Some(edge) = service.edges.slot(&key) {
             learn_edge(edge, &conversations, flag);
         }

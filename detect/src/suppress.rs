@@ -1,0 +1,236 @@
+//! Known things that need not be told: rules of a file, applied to findings when they are reported.
+//!
+//! Nothing is unlearned and nothing is judged otherwise: what a rule hides is still judged, and comes
+//! back when the rule runs out. Rules have a reason and an end, and every run says how often each was
+//! used, so that a rule that hides an attacker is seen to work.
+//!
+//! ```yaml
+//! rules:
+//!   - id: vulnerability-scanner
+//!     reason: the scanner of the security team, ticket SEC-12
+//!     workload: 10.0.7.9          # interface or address
+//!     kind: port-scan
+//!     until: 2026-03-31           # the whole day, UTC; or a time
+//!   - reason: the partner's new data centre
+//!     service: payments
+//!     peer: 203.0.113.0/24        # service, AWS service, network, address or range
+//!     port: 443
+//!     protocol: tcp
+//!     forever: true
+//! ```
+//!
+//! All selectors of a rule must match. `*` in a service or peer stands for any text. Time is event
+//! time: a rule has run out when the last record is later than its `until`.
+
+mod rule;
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use crate::{Finding, FoundDeviation, Kind};
+use rule::Rule;
+
+/// The largest file read, bytes.
+pub const SUPPRESS_BYTES_MAX: usize = 4 << 20;
+
+/// Rules a file may have.
+pub const SUPPRESS_RULES_MAX: usize = 10_000;
+
+/// The rules of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Suppressions {
+    rules: Vec<Rule>,
+}
+
+/// What became of one rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Its id, or `rule 3` by its place in the file.
+    pub rule: String,
+    /// Why it is there.
+    pub reason: String,
+    /// Deviations it hid.
+    pub n: u64,
+    /// Findings it helped to hide entirely.
+    pub n_findings: u64,
+    /// Whether it had run out, so that it hid nothing.
+    pub is_expired: bool,
+}
+
+/// Why a file cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SuppressError {
+    /// Larger than the cap.
+    #[error("{name}: {bytes} bytes, at most {SUPPRESS_BYTES_MAX} are read")]
+    TooLarge {
+        /// The file.
+        name: String,
+        /// Its size.
+        bytes: usize,
+    },
+    /// More rules than the cap.
+    #[error("{name}: {rules} rules, at most {SUPPRESS_RULES_MAX} are read")]
+    TooMany {
+        /// The file.
+        name: String,
+        /// How many it has.
+        rules: usize,
+    },
+    /// Two rules have the same id, so that their hits could not be told apart.
+    #[error("{name}: two rules have the id `{id}`; give each its own")]
+    Twice {
+        /// The file.
+        name: String,
+        /// The id.
+        id: String,
+    },
+    /// Not the YAML it should be.
+    #[error(
+        "{name}:{line}: {message}; expected `rules:`, each with `reason`, `until` (or `forever: true`) \
+         and at least one of `service`, `workload`, `peer`, `port`, `protocol`, `kind`"
+    )]
+    Malformed {
+        /// The file.
+        name: String,
+        /// The line, from 1; 0 where the reader cannot tell.
+        line: u64,
+        /// What is wrong there.
+        message: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireFile {
+    #[serde(default)]
+    rules: Vec<Rule>,
+}
+
+impl Suppressions {
+    /// Reads the text of a file; `name` serves error messages only.
+    pub fn parse(name: &str, text: &str) -> Result<Self, SuppressError> {
+        if text.len() > SUPPRESS_BYTES_MAX {
+            return Err(SuppressError::TooLarge { name: name.into(), bytes: text.len() });
+        }
+        let is_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+        if text.lines().all(is_nothing) {
+            return Ok(Self::default());
+        }
+        let mut file: WireFile = serde_saphyr::from_str(text).map_err(|error| {
+            let error = error.without_snippet();
+            let line = error.location().map_or(0, |location| location.line());
+            SuppressError::Malformed { name: name.into(), line, message: error.to_string() }
+        })?;
+        if file.rules.len() > SUPPRESS_RULES_MAX {
+            return Err(SuppressError::TooMany { name: name.into(), rules: file.rules.len() });
+        }
+        for (number, rule) in (1..).zip(&mut file.rules) {
+            rule.number(number);
+        }
+        let mut ids = BTreeSet::new();
+        if let Some(rule) = file.rules.iter().find(|rule| !ids.insert(rule.name.clone())) {
+            return Err(SuppressError::Twice { name: name.into(), id: rule.name.clone() });
+        }
+        Ok(Self { rules: file.rules })
+    }
+
+    /// Hides what the rules match. `now_event_time` is the newest record's time, Unix seconds.
+    ///
+    /// A finding of which all deviations are hidden disappears; one of which some are is told without
+    /// them, says so in its summary, and loses its suggestion, which was made for the whole: suggest
+    /// after suppressing. Of deviations beyond those a finding lists nothing is known, so such a
+    /// finding disappears only by a rule that needs to know nothing of them.
+    pub fn apply(
+        &self,
+        findings: Vec<Finding>,
+        now_event_time: i64,
+    ) -> (Vec<Finding>, Vec<Hit>) {
+        let mut hits: Vec<Hit> = self.rules.iter().map(|rule| rule.no_hit(now_event_time)).collect();
+        let told = findings.into_iter().filter_map(|finding| self.told(finding, &mut hits)).collect();
+        (told, hits)
+    }
+
+    /// The finding as told; `None` where all of it is hidden.
+    fn told(&self, finding: Finding, hits: &mut [Hit]) -> Option<Finding> {
+        if let Some(at) = self.first(hits, |rule| rule.hides_all(&finding)) {
+            count(hits, at, finding.n_deviations.max(1));
+            count_finding(hits, &BTreeSet::from([at]));
+            return None;
+        }
+        let listed = finding.deviations.len() as u64;
+        let mut used = BTreeSet::new();
+        let mut left = Vec::new();
+        for deviation in &finding.deviations {
+            match self.first(hits, |rule| rule.hides(&finding, deviation)) {
+                Some(at) => {
+                    used.insert(at);
+                    count(hits, at, 1);
+                }
+                None => left.push(deviation.clone()),
+            }
+        }
+        let n_hidden = listed - left.len() as u64;
+        if n_hidden == 0 {
+            return Some(finding);
+        }
+        if left.is_empty() && finding.n_deviations <= listed {
+            count_finding(hits, &used);
+            return None;
+        }
+        let names = used.iter().filter_map(|&at| hits.get(at)).map(|hit| hit.rule.as_str());
+        let names: Vec<&str> = names.collect();
+        Some(without(finding.clone(), left, n_hidden, &names.join(", ")))
+    }
+
+    /// The first rule in force that holds.
+    fn first(&self, hits: &[Hit], holds: impl Fn(&Rule) -> bool) -> Option<usize> {
+        let rules = self.rules.iter().zip(hits);
+        rules.into_iter().position(|(rule, hit)| !hit.is_expired && holds(rule))
+    }
+}
+
+fn count(hits: &mut [Hit], at: usize, n: u64) {
+    if let Some(hit) = hits.get_mut(at) {
+        hit.n += n;
+    }
+}
+
+fn count_finding(hits: &mut [Hit], used: &BTreeSet<usize>) {
+    for &at in used {
+        if let Some(hit) = hits.get_mut(at) {
+            hit.n_findings += 1;
+        }
+    }
+}
+
+/// The finding without what is hidden.
+fn without(
+    mut finding: Finding,
+    left: Vec<FoundDeviation>,
+    n_hidden: u64,
+    rules: &str,
+) -> Finding {
+    let n_all = finding.n_deviations;
+    finding.summary = format!("{} ({n_hidden} of {n_all} hidden by {rules})", finding.summary);
+    finding.n_deviations = n_all.saturating_sub(n_hidden);
+    finding.suggestion = None;
+    if finding.n_deviations == left.len() as u64 {
+        finding.kind = kind(finding.kind, &left);
+    }
+    finding.deviations = left;
+    finding
+}
+
+/// Several kinds are still an incident; one is what it is.
+fn kind(told: Kind, left: &[FoundDeviation]) -> Kind {
+    let kinds: BTreeSet<Kind> = left.iter().map(|deviation| deviation.kind).collect();
+    match (kinds.len(), kinds.first()) {
+        (1, Some(&only)) => only,
+        _ => told,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! One rule: what it matches and until when.
+
+use ingest::ip_ranges::Prefix;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use model::identity::Address;
+use serde::Deserialize;
+
+use super::Hit;
+use crate::{Finding, FoundDeviation, Kind};
+
+/// A rule as it is used.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "WireRule")]
+pub(super) struct Rule {
+    /// Its id, or its place in the file.
+    pub(super) name: String,
+    reason: String,
+    service: Option<String>,
+    workload: Option<Place>,
+    peer: Option<Peer>,
+    port: Option<u16>,
+    protocol: Option<String>,
+    kind: Option<Kind>,
+    /// The last second it holds; `None` for ever.
+    until: Option<i64>,
+}
+
+/// A rule as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireRule {
+    id: Option<String>,
+    reason: String,
+    service: Option<String>,
+    workload: Option<String>,
+    peer: Option<String>,
+    port: Option<u16>,
+    protocol: Option<Protocol>,
+    kind: Option<Kind>,
+    until: Option<String>,
+    #[serde(default)]
+    forever: bool,
+    /// For people; nothing reads it.
+    #[serde(rename = "author")]
+    _author: Option<String>,
+}
+
+/// A protocol by name or number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Protocol {
+    Number(u8),
+    Name(String),
+}
+
+/// A workload by what it is known by.
+#[derive(Clone, Debug)]
+enum Place {
+    Eni(String),
+    Address(Address),
+}
+
+/// The other end, by name or by address.
+#[derive(Clone, Debug)]
+enum Peer {
+    Name(String),
+    Range(Prefix),
+}
+
+impl TryFrom<WireRule> for Rule {
+    type Error = String;
+
+    fn try_from(wire: WireRule) -> Result<Self, Self::Error> {
+        let rule = Self {
+            name: wire.id.unwrap_or_default().trim().to_owned(),
+            reason: wire.reason.trim().to_owned(),
+            service: wire.service,
+            workload: wire.workload.map(place).transpose()?,
+            peer: wire.peer.map(Peer::from),
+            port: wire.port,
+            protocol: wire.protocol.map(protocol_name),
+            kind: wire.kind,
+            until: until(wire.until.as_deref(), wire.forever)?,
+        };
+        if rule.reason.is_empty() {
+            return Err("a rule needs a `reason`".to_owned());
+        }
+        if rule.selects_everything() {
+            return Err("the rule matches everything: narrow it".to_owned());
+        }
+        Ok(rule)
+    }
+}
+
+fn place(text: String) -> Result<Place, String> {
+    if text.starts_with("eni-") {
+        return Ok(Place::Eni(text));
+    }
+    let address = text.parse().map_err(|_| {
+        let shown: String = text.chars().take(64).collect();
+        format!("`workload` is an interface (eni-…) or an address, not `{shown}`")
+    })?;
+    Ok(Place::Address(address))
+}
+
+fn protocol_name(protocol: Protocol) -> String {
+    match protocol {
+        Protocol::Number(number) => crate::names::protocol(number).into_owned(),
+        Protocol::Name(name) => match name.parse::<u8>() {
+            Ok(number) => crate::names::protocol(number).into_owned(),
+            Err(_) => name.to_lowercase(),
+        },
+    }
+}
+
+/// The last second of a rule: a date holds until its end, UTC.
+fn until(text: Option<&str>, is_forever: bool) -> Result<Option<i64>, String> {
+    let text = match (text, is_forever) {
+        (Some(_), true) => return Err("a rule has `until` or `forever: true`, not both".to_owned()),
+        (None, true) => return Ok(None),
+        (None, false) => {
+            return Err("a rule needs `until` (a date or a time), or `forever: true`".to_owned());
+        }
+        (Some(text), false) => text.trim(),
+    };
+    let time = text.parse::<Timestamp>().ok().or_else(|| {
+        let next = text.parse::<Date>().ok().filter(|_| text.len() == 10)?.tomorrow().ok()?;
+        let midnight = next.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        Timestamp::from_second(midnight.as_second() - 1).ok()
+    });
+    let shown: String = text.chars().take(64).collect();
+    time.map(|time| Some(time.as_second())).ok_or_else(|| {
+        format!("`until` is a date (2026-03-31) or a time (2026-03-31T12:00:00Z), not `{shown}`")
+    })
+}
+
+impl From<String> for Peer {
+    fn from(text: String) -> Self {
+        match text.parse() {
+            Ok(range) => Self::Range(range),
+            Err(_) => Self::Name(text),
+        }
+    }
+}
+
+impl Peer {
+    fn is_everything(&self) -> bool {
+        match self {
+            Self::Name(name) => is_any(name),
+            // 0.0.0.0/0 has the 96 bits of its family.
+            Self::Range(range) => range.bits_mapped() == 0 || range.to_string() == "0.0.0.0/0",
+        }
+    }
+
+    fn matches(&self, deviation: &FoundDeviation) -> bool {
+        let peer = deviation.peer.as_str();
+        match self {
+            Self::Name(pattern) => {
+                let bare = peer.split_once(':').map_or(peer, |(_, name)| name);
+                glob(pattern, peer) || glob(pattern, bare)
+            }
+            Self::Range(range) => {
+                let address = deviation.peer_address.as_deref();
+                match address.and_then(|text| text.parse::<Address>().ok()) {
+                    Some(address) => range.contains(address.octets()),
+                    None => peer.parse::<Prefix>().is_ok_and(|peer| {
+                        range.bits_mapped() <= peer.bits_mapped() && range.contains(peer.network())
+                    }),
+                }
+            }
+        }
+    }
+}
+
+impl Rule {
+    /// Names a rule without an id by its place, from 1.
+    pub(super) fn number(&mut self, number: usize) {
+        if self.name.is_empty() {
+            self.name = format!("rule {number}");
+        }
+    }
+
+    /// The rule's account before anything is matched.
+    pub(super) fn no_hit(&self, now_event_time: i64) -> Hit {
+        Hit {
+            rule: self.name.clone(),
+            reason: self.reason.clone(),
+            n: 0,
+            n_findings: 0,
+            is_expired: self.until.is_some_and(|until| until < now_event_time),
+        }
+    }
+
+    /// Whether it hides a finding whatever its deviations are.
+    pub(super) fn hides_all(&self, finding: &Finding) -> bool {
+        let needs_none = self.peer.is_none() && self.port.is_none() && self.protocol.is_none();
+        let is_kind = self.kind.is_none()
+            || (self.kind == Some(Kind::Incident) && finding.kind == Kind::Incident);
+        needs_none && is_kind && self.is_of(finding)
+    }
+
+    /// Whether it hides one deviation of a finding.
+    pub(super) fn hides(&self, finding: &Finding, deviation: &FoundDeviation) -> bool {
+        let is_kind = self.kind.is_none_or(|kind| {
+            kind == deviation.kind || (kind == Kind::Incident && finding.kind == Kind::Incident)
+        });
+        let protocol = self.protocol.as_deref();
+        is_kind
+            && self.port.is_none_or(|port| deviation.port == Some(port))
+            && protocol.is_none_or(|name| deviation.protocol.as_deref() == Some(name))
+            && self.peer.as_ref().is_none_or(|peer| peer.matches(deviation))
+            && self.is_of(finding)
+    }
+
+    fn is_of(&self, finding: &Finding) -> bool {
+        let workload = &finding.workload;
+        let is_place = self.workload.as_ref().is_none_or(|place| match place {
+            Place::Eni(eni) => workload.eni.as_ref() == Some(eni),
+            Place::Address(address) => {
+                workload.address.parse::<Address>().is_ok_and(|of| of == *address)
+            }
+        });
+        is_place && self.service.as_deref().is_none_or(|pattern| glob(pattern, &finding.service))
+    }
+
+    /// Whether no selector narrows it.
+    fn selects_everything(&self) -> bool {
+        self.service.as_deref().is_none_or(is_any)
+            && self.peer.as_ref().is_none_or(Peer::is_everything)
+            && self.workload.is_none()
+            && self.port.is_none()
+            && self.protocol.is_none()
+            && self.kind.is_none()
+    }
+}
+
+fn is_any(pattern: &str) -> bool {
+    pattern.trim().chars().all(|c| c == '*')
+}
+
+/// Whether the text is the pattern, in which `*` stands for any text: each part is found leftmost,
+/// which cannot miss a match.
+fn glob(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(first) else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in middle.split('*').filter(|part| !part.is_empty()) {
+        let Some((_, after)) = left.split_once(part) else { return false };
+        left = after;
+    }
+    left.ends_with(last)
+}

@@ -1,0 +1,156 @@
+//! What rules match, when they run out, and which files are refused.
+
+use expect_test::expect;
+
+use super::{Hit, Suppressions};
+use crate::report::samples::{deviation, finding};
+use crate::{Finding, Kind};
+
+/// 2026-03-02 04:00 UTC.
+const NOW: i64 = 1_772_424_000;
+
+fn parse(rule: &str) -> Result<Suppressions, String> {
+    let text = format!("rules:\n  - {{ reason: known, {rule} }}\n");
+    Suppressions::parse("known.yaml", &text).map_err(|error| error.to_string())
+}
+
+fn apply(rule: &str, found: Finding) -> (Option<Finding>, Hit) {
+    let (told, hits) = parse(rule).unwrap().apply(vec![found], NOW);
+    (told.into_iter().next(), hits.into_iter().next().unwrap())
+}
+
+fn two() -> Finding {
+    let mut lateral = deviation(Kind::NewPeer);
+    (lateral.peer, lateral.peer_address) = ("svc:db".to_owned(), Some("10.0.0.9".to_owned()));
+    lateral.port = Some(5432);
+    finding(Kind::Incident, vec![deviation(Kind::Beacon), lateral])
+}
+
+#[test]
+fn a_finding_all_of_which_is_known_is_not_told() {
+    for rule in [
+        "service: carts",
+        "service: ca*",
+        "workload: 10.0.1.7",
+        "workload: eni-0a1",
+        "peer: 203.0.113.9",
+        "peer: 203.0.113.0/24",
+        "peer: 203.0.0.0/16, port: 443, protocol: tcp, kind: beacon",
+        "protocol: 6",
+        "kind: beacon",
+    ] {
+        let one = finding(Kind::Beacon, vec![deviation(Kind::Beacon)]);
+        let (told, hit) = apply(&format!("{rule}, forever: true"), one);
+        assert_eq!(told, None, "{rule}");
+        assert_eq!((hit.n, hit.n_findings), (1, 1), "{rule}");
+    }
+}
+
+#[test]
+fn what_differs_in_one_selector_is_told() {
+    for rule in [
+        "service: web",
+        "workload: 10.0.1.8",
+        "peer: 203.0.114.0/24",
+        "peer: svc:carts",
+        "peer: 203.0.113.0/24, port: 80",
+        "protocol: udp",
+        "kind: sweep",
+        "service: carts, kind: sweep",
+    ] {
+        let one = finding(Kind::Beacon, vec![deviation(Kind::Beacon)]);
+        let (told, hit) = apply(&format!("{rule}, forever: true"), one.clone());
+        assert_eq!(told, Some(one), "{rule}");
+        assert_eq!(hit.n, 0, "{rule}");
+    }
+}
+
+#[test]
+fn of_a_finding_partly_known_the_rest_is_told() {
+    for peer in ["db", "svc:db", "svc:d*", "10.0.0.0/8"] {
+        let (told, hit) = apply(&format!("id: dba, peer: \"{peer}\", forever: true"), two());
+        let told = told.unwrap();
+        assert_eq!((hit.n, hit.n_findings), (1, 0));
+        assert_eq!((told.deviations.len(), told.n_deviations), (1, 1));
+        assert_eq!(told.kind, Kind::Beacon);
+        assert_eq!(told.suggestion, None);
+        assert!(told.summary.ends_with("(1 of 2 hidden by dba)"), "{}", told.summary);
+    }
+}
+
+#[test]
+fn a_prefix_without_an_address_is_in_a_range_that_holds_all_of_it() {
+    let mut one = deviation(Kind::Beacon);
+    one.peer_address = None;
+    let found = finding(Kind::Beacon, vec![one]);
+    assert_eq!(apply("peer: 203.0.0.0/16, forever: true", found.clone()).0, None);
+    assert_ne!(apply("peer: 203.0.113.0/25, forever: true", found).0, None);
+}
+
+#[test]
+fn deviations_that_are_not_listed_are_not_hidden_unseen() {
+    let mut found = finding(Kind::Beacon, vec![deviation(Kind::Beacon)]);
+    found.n_deviations = 60;
+    let (told, _) = apply("peer: 203.0.113.9, forever: true", found.clone());
+    assert_eq!(told.unwrap().n_deviations, 59);
+    let (told, hit) = apply("service: carts, forever: true", found);
+    assert_eq!((told, hit.n), (None, 60));
+}
+
+#[test]
+fn a_rule_runs_out_by_the_time_of_the_records() {
+    let hides = |until: &str| apply(&format!("service: carts, until: {until}"), two()).0.is_none();
+    assert!(hides("2026-03-02"), "the whole day");
+    assert!(hides("2026-03-02T04:00:00Z"), "to the second");
+    assert!(!hides("2026-03-02T03:59:59Z"));
+    assert!(!hides("2026-03-01"));
+    let (_, hit) = apply("service: carts, until: 2026-03-01", two());
+    assert_eq!((hit.is_expired, hit.n, hit.rule.as_str()), (true, 0, "rule 1"));
+}
+
+#[test]
+fn an_empty_file_hides_nothing() {
+    for text in ["", "# nothing\n\n", "rules: []\n"] {
+        let (told, hits) = Suppressions::parse("f", text).unwrap().apply(vec![two()], NOW);
+        assert_eq!((told.len(), hits.len()), (1, 0));
+    }
+}
+
+#[test]
+fn rules_that_match_everything_are_refused() {
+    for rule in ["", "service: '*'", "peer: 0.0.0.0/0", "peer: ::/0", "service: '*', peer: '**'"] {
+        let comma = if rule.is_empty() { "" } else { ", " };
+        let error = parse(&format!("forever: true{comma}{rule}")).unwrap_err();
+        assert!(error.contains("matches everything"), "{rule}: {error}");
+    }
+}
+
+#[test]
+fn bad_files_are_told_by_line() {
+    let told = |text: &str| Suppressions::parse("known.yaml", text).unwrap_err().to_string();
+    let mut errors = Vec::new();
+    for rule in [
+        "service: a",
+        "service: a, until: soon",
+        "service: a, until: 2026-03-31, forever: true",
+        "workload: db-1, forever: true",
+        "port: 70000, forever: true",
+        "colour: red, forever: true",
+    ] {
+        let error = parse(rule).unwrap_err();
+        errors.push(error.split("; expected").next().unwrap().to_owned());
+    }
+    errors.push(told("rules:\n  - { service: a, forever: true }\n").split("; exp").next().unwrap().into());
+    let twice = "{ id: a, reason: r, service: s, forever: true }";
+    errors.push(told(&format!("rules: [{twice}, {twice}]")));
+    expect![[r#""#]].assert_eq(&errors.join("\n"));
+}
+
+#[test]
+fn files_over_the_caps_are_refused() {
+    let long = "#".repeat(super::SUPPRESS_BYTES_MAX + 1);
+    assert!(Suppressions::parse("f", &long).unwrap_err().to_string().contains("at most"));
+    let rule = "  - { reason: r, service: s, forever: true }\n";
+    let many = format!("rules:\n{}", rule.repeat(super::SUPPRESS_RULES_MAX + 1));
+    assert!(Suppressions::parse("f", &many).unwrap_err().to_string().contains("10001 rules"));
+}

@@ -1,0 +1,98 @@
+//! `tidegate demo`: the main job on made-up traffic, without AWS and without configuration.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use datasets::Options;
+use ::detect::suggest::PlanOptions;
+use jiff::Timestamp;
+
+use super::{detect, learn};
+use crate::flags::{DemoArgs, SourceArgs};
+use crate::plan::{self, ReadPlan};
+use crate::{Ending, output};
+
+pub(crate) fn run(args: &DemoArgs) -> Result<Ending> {
+    let kept = args.out.clone();
+    let temporary = if kept.is_none() { Some(tempfile::tempdir()?) } else { None };
+    let dir = match (&kept, &temporary) {
+        (Some(dir), _) => dir.as_path(),
+        (None, Some(temporary)) => temporary.path(),
+        (None, None) => Path::new("."),
+    };
+    let mut out = output::stdout();
+    let options = Options { seed: args.seed, ..Options::new("intrusion") };
+    writeln!(out, "A shop of {} services, {} days of flow logs (seed {}).", options.services, options.days, args.seed)?;
+    let summary = datasets::write(dir, &options)?;
+    writeln!(out, "Made {} records in {} files.\n", summary.records, summary.files)?;
+    out.flush()?;
+
+    let learn_until = Timestamp::from_second(summary.learn_until)?.to_string();
+    let baseline_args = source(dir, None, Some(learn_until.clone()))?;
+    let (baseline, outcome) = learn::learn(ReadPlan::of(&baseline_args, None)?)?;
+    plan::report_ledger(&outcome);
+    let days = baseline.learned.days();
+    writeln!(out, "Learned {} services over {days:.0} days; now judging the next day.\n", baseline.services.len())?;
+    out.flush()?;
+    if let Some(kept) = &kept {
+        learn::save(&kept.join("baseline.parquet"), &baseline)?;
+    }
+
+    let judged = ReadPlan::of(&source(dir, Some(learn_until), None)?, None)?;
+    let detected = detect::detect(judged, baseline, 0, &PlanOptions::DEFAULT)?;
+    plan::report_ledger(&detected.outcome);
+    show(&mut out, &detected, &summary, kept.as_deref())?;
+    out.flush()?;
+    Ok(Ending::Ran)
+}
+
+fn source(dir: &Path, since: Option<String>, until: Option<String>) -> Result<SourceArgs> {
+    let mut inventory: Vec<PathBuf> = std::fs::read_dir(dir)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    inventory.sort();
+    Ok(SourceArgs {
+        sources: vec![dir.join("AWSLogs").display().to_string()],
+        inventory,
+        inventory_time: None,
+        labels: None,
+        ip_ranges: None,
+        log_format: None,
+        interval: None,
+        timezone: "UTC".to_owned(),
+        since,
+        until,
+        lateness: 1200,
+    })
+}
+
+/// The findings, the gravest in full, and what had been laid in.
+fn show(
+    out: &mut dyn Write,
+    detected: &detect::Detected,
+    summary: &datasets::Summary,
+    kept: Option<&Path>,
+) -> Result<()> {
+    writeln!(out, "\nWhat had been laid in:")?;
+    for stage in &summary.stages {
+        let server = stage.server.as_deref().unwrap_or("many");
+        let port = stage.port.map_or_else(String::new, |port| format!(":{port}"));
+        let time = Timestamp::from_second(stage.first_seen)?;
+        writeln!(out, "  {time}  {:14} {} -> {server}{port}", stage.name, stage.client)?;
+    }
+    writeln!(out, "\nWhat was found:\n")?;
+    let findings = &detected.findings;
+    crate::report_tmp::write_text(findings, 20, out)?;
+    if let Some(gravest) = findings.iter().max_by_key(|finding| finding.severity) {
+        writeln!(out, "\nThe gravest, explained:\n")?;
+        writeln!(out, "{}", serde_json::to_string_pretty(gravest)?)?;
+    }
+    if let Some(kept) = kept {
+        let path = kept.join("findings.jsonl");
+        output::write_file(&path, |file| Ok(crate::report_tmp::write_json_lines(findings, file)?))?;
+        writeln!(out, "\nKept in {}; next: tidegate explain tg-… --findings {}", kept.display(), path.display())?;
+    }
+    Ok(())
+}

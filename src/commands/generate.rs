@@ -1,0 +1,46 @@
+//! `tidegate generate`: made-up flow logs.
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use datasets::Options;
+
+use crate::flags::GenerateArgs;
+use crate::{Ending, output};
+
+pub(crate) fn run(args: &GenerateArgs) -> Result<Ending> {
+    if args.list || args.scenario == "list" {
+        return list();
+    }
+    let out = args.out.as_deref().context("--out is missing")?;
+    let mut options = Options { seed: args.seed, ..Options::new(&args.scenario) };
+    options.services = args.services.unwrap_or(options.services);
+    options.days = args.days.unwrap_or(options.days);
+    options.records = args.records;
+    let summary = datasets::write(out, &options)?;
+    let mut stdout = output::stdout();
+    writeln!(
+        stdout,
+        "{} records in {} files, inventory and labels.csv in {}",
+        summary.records,
+        summary.files,
+        out.display()
+    )?;
+    for stage in &summary.stages {
+        let server = stage.server.as_deref().unwrap_or("many");
+        let port = stage.port.map_or_else(String::new, |port| format!(":{port}"));
+        let time = jiff::Timestamp::from_second(stage.first_seen)?;
+        writeln!(stdout, "laid in: {time} {} {} -> {server}{port}", stage.name, stage.client)?;
+    }
+    stdout.flush()?;
+    Ok(Ending::Ran)
+}
+
+fn list() -> Result<Ending> {
+    let mut stdout = output::stdout();
+    for scenario in datasets::scenarios() {
+        writeln!(stdout, "{:16} {}", scenario.name, scenario.description)?;
+    }
+    stdout.flush()?;
+    Ok(Ending::Ran)
+}

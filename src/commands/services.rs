@@ -1,0 +1,70 @@
+//! `tidegate services`: who is who, and why.
+
+use std::io::Write;
+
+use anyhow::Result;
+use model::activity::Activity;
+use model::fold::Aggregator;
+use model::identity::Party;
+use model::settle::Carried;
+
+use crate::flags::ServicesArgs;
+use crate::pipeline::{self, Reading, Tail, Windows};
+use crate::plan::{self, ReadPlan};
+use crate::{Ending, output};
+
+/// Settling alone makes the directory know everybody.
+struct Unjudged;
+
+impl Windows for Unjudged {
+    fn serves(&self, _: &Party, _: u16, _: u8) -> bool {
+        false
+    }
+
+    fn take(&mut self, _: &Activity) -> Result<()> {
+        Ok(())
+    }
+}
+
+pub(crate) fn run(args: &ServicesArgs) -> Result<Ending> {
+    let mut plan = ReadPlan::of(&args.source, None)?;
+    let mut aggregator = Aggregator::new(plan.fold.clone());
+    let reading = Reading {
+        files: &plan.files,
+        decode: &plan.decode,
+        lateness_secs: plan.lateness_secs,
+        tail: Tail::Close,
+    };
+    let outcome = pipeline::run(
+        &reading,
+        &mut aggregator,
+        &mut Carried::default(),
+        &mut plan.directory,
+        &mut Unjudged,
+    )?;
+    plan::report_ledger(&outcome);
+    let mut stdout = output::stdout();
+    for row in plan.directory.describe() {
+        let labels: Vec<&str> =
+            [&row.environment, &row.tier].into_iter().flatten().map(AsRef::as_ref).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!(" [{}]", labels.join(", ")) };
+        writeln!(stdout, "{}{labels}: {} workloads", printable(&row.service), row.workloads.len())?;
+        for workload in &row.workloads {
+            writeln!(
+                stdout,
+                "  {:39} {:24} {:20} {}{}",
+                workload.address.to_string(),
+                printable(workload.eni.as_deref().unwrap_or("-")),
+                printable(workload.instance.as_deref().unwrap_or("-")),
+                printable(&workload.why.to_string()),
+                workload.infrastructure.map_or_else(String::new, |kind| format!(", {kind}")),
+            )?;
+        }
+    }
+    stdout.flush()?;
+    Ok(if outcome.unreadable.is_empty() { Ending::Ran } else { Ending::Incomplete })
+}
+
+fn printable(text: &str) -> String {
+    output::printable(text)
+}

@@ -1,0 +1,226 @@
+//! What the user typed, and nothing more: [`crate::plan`] makes of it what is to be done.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::duration;
+
+/// Learns how AWS workloads talk to each other from VPC Flow Logs, finds the moment one starts to
+/// behave differently, and hands over a reversible plan to quarantine it.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = "Start with: tidegate demo")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a few days of traffic with an intrusion in them, learn, detect, and show the plan.
+    #[command(after_help = "Example: tidegate demo --seed 7")]
+    Demo(DemoArgs),
+    /// Write made-up flow logs with an inventory and labels, in the S3 layout.
+    #[command(after_help = "Example: tidegate generate --scenario intrusion --out /tmp/shop --seed 7")]
+    Generate(GenerateArgs),
+    /// Learn what is normal; into an existing baseline, add to it.
+    #[command(after_help = "Example: tidegate learn ./AWSLogs --baseline shop.parquet --inventory enis.json")]
+    Learn(LearnArgs),
+    /// Judge flow logs against a baseline, or learn as it goes without one.
+    #[command(
+        after_help = "Examples:\n  tidegate detect ./AWSLogs --baseline shop.parquet --inventory enis.json\n  tidegate detect ./AWSLogs --warmup 8h --findings findings.jsonl\n\nExit codes: 0 ran; 1 findings, with --exit-code; 2 error; 3 finished, but a file could not be read"
+    )]
+    Detect(DetectArgs),
+    /// Merge baselines, or look into one.
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
+    /// Who is who in these logs, and why.
+    #[command(after_help = "Example: tidegate services ./AWSLogs --inventory enis.json --labels labels.yaml")]
+    Services(ServicesArgs),
+    /// Everything about one finding: why it fired, what it rests on, what to do.
+    #[command(after_help = "Example: tidegate explain tg-0123456789abcdef --findings findings.jsonl")]
+    Explain(ExplainArgs),
+    /// Print shell completions.
+    #[command(after_help = "Example: tidegate completions bash > /etc/bash_completion.d/tidegate")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Everything drawn at random follows from it.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// Keep the flow logs, the baseline and the findings in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// What to make; `list` lists the scenarios.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scenario: String,
+    /// The folder to write to; made if it is not there.
+    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    pub(crate) out: Option<PathBuf>,
+    /// Everything drawn at random follows from it.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Number of services, 12 to 60.
+    #[arg(long, value_name = "N")]
+    pub(crate) services: Option<u32>,
+    /// Number of days; attacks fall on the last one.
+    #[arg(long, value_name = "N")]
+    pub(crate) days: Option<u32>,
+    /// About how many records, by making all traffic busier or quieter.
+    #[arg(long, value_name = "N")]
+    pub(crate) records: Option<u64>,
+    /// Only list the scenarios.
+    #[arg(long, hide = true)]
+    pub(crate) list: bool,
+}
+
+/// Where flow logs come from and what is known about them.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// Flow logs: files, folders, globs, or trees as S3 has them (AWSLogs/…).
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) sources: Vec<String>,
+    /// Output of `aws ec2 describe-network-interfaces`, `describe-instances` or `aws ecs
+    /// describe-tasks`; may be given several times.
+    #[arg(long, value_name = "FILE", num_args = 1)]
+    pub(crate) inventory: Vec<PathBuf>,
+    /// When the inventory was taken, if neither its name (…-20250303T1200Z.json) nor the file's own
+    /// time says so.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) inventory_time: Option<String>,
+    /// YAML rules that name services, environments and outside networks.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+    /// AWS's ip-ranges.json; without it the records' pkt-*-aws-service fields serve.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ip_ranges: Option<PathBuf>,
+    /// The fields of logs without a header line: '${version} ${account-id} …' as in
+    /// DescribeFlowLogs; the default is version 2's.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// Aggregation interval in seconds; found from the first records if not given.
+    #[arg(long, value_name = "60|600", value_parser = ["60", "600"])]
+    pub(crate) interval: Option<String>,
+    /// Time zone of hours of the week, as in Europe/Berlin.
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub(crate) timezone: String,
+    /// Records that end before this are left out: 2025-03-03T00:00:00Z, or a date.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Records that end at or after this are left out.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// How late a record may come after its file's time.
+    #[arg(long, value_name = "DURATION", default_value = "20m", value_parser = duration::seconds)]
+    pub(crate) lateness: i64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LearnArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// The baseline to write; if it exists, it is added to.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DetectArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// What is normal, from `learn`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Only learn from the first part of the input, counted from its smallest record time.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::seconds)]
+    pub(crate) warmup: i64,
+    /// Save what was learned into the baseline.
+    #[arg(long, requires = "baseline")]
+    pub(crate) update_baseline: bool,
+    /// Keep open windows and episodes here between runs.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Close the last windows although --state could carry them on.
+    #[arg(long, requires = "state", value_name = "")]
+    pub(crate) r#final: bool,
+    /// Known things to hide at report time (YAML).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) suppress: Option<PathBuf>,
+    /// Write every finding here, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) findings: Option<PathBuf>,
+    /// How to print findings.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(crate) output: OutputFormat,
+    /// Print at most this many findings, the gravest first.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) top: usize,
+    /// Exit with 1 if there are findings.
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+    /// How long after the event a plan lapses.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::seconds)]
+    pub(crate) plan_ttl: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BaselineCommand {
+    /// Add baselines up: the same as learning everything at once.
+    #[command(after_help = "Example: tidegate baseline merge a.parquet b.parquet --out both.parquet")]
+    Merge {
+        /// Baselines.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The baseline to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// What it was learned from, what it knows, and what it cannot judge yet.
+    #[command(after_help = "Example: tidegate baseline inspect shop.parquet --inventory enis.json")]
+    Inspect {
+        /// The baseline.
+        file: PathBuf,
+        /// Inventories, to name interfaces without records.
+        #[arg(long, value_name = "FILE", num_args = 1)]
+        inventory: Vec<PathBuf>,
+        /// Time zone of hours of the week.
+        #[arg(long, value_name = "ZONE", default_value = "UTC")]
+        timezone: String,
+        /// Show this service's edges.
+        #[arg(long, value_name = "NAME")]
+        service: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServicesArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The finding's id, or the beginning of it.
+    #[arg(value_name = "FINDING-ID")]
+    pub(crate) id: String,
+    /// The findings file that `detect --findings` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) findings: PathBuf,
+}

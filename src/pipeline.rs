@@ -1,0 +1,226 @@
+//! The one loop: files are decoded and folded on every core, windows close in order, and each closed
+//! window goes to the judge.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::{Result, anyhow};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use ingest::{DecodeOptions, FieldSet, LogFile, ReadError, RejectReason, Tally, read_file};
+use model::activity::Activity;
+use model::fold::{Aggregator, FoldOptions};
+use model::identity::{Directory, Party};
+use model::settle::{Carried, settle};
+
+use crate::progress::Progress;
+
+/// Samples of rejected records that are shown per reason.
+const SAMPLES_MAX: usize = 3;
+
+/// What a closed window goes to.
+pub(crate) trait Windows {
+    /// Whether a party is known to serve a port.
+    fn serves(&self, party: &Party, port: u16, protocol: u8) -> bool;
+    /// Takes the next window.
+    fn take(&mut self, activity: &Activity) -> Result<()>;
+}
+
+/// How input ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// All windows are closed.
+    Close,
+    /// What the watermark has not passed stays open, for the next run.
+    Keep,
+}
+
+/// What is read, and how.
+pub(crate) struct Reading<'a> {
+    pub(crate) files: &'a [LogFile],
+    pub(crate) decode: &'a DecodeOptions,
+    pub(crate) lateness_secs: i64,
+    pub(crate) tail: Tail,
+}
+
+/// What came of reading.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) ledger: ingest::Ledger,
+    pub(crate) declared: FieldSet,
+    pub(crate) unreadable: Vec<(String, String)>,
+    pub(crate) samples: BTreeMap<RejectReason, Vec<String>>,
+}
+
+/// One file, folded.
+struct Folded {
+    file: usize,
+    aggregator: Aggregator,
+    tally: Tally,
+    error: Option<ReadError>,
+}
+
+/// Reads all files into `aggregator` and hands over windows as they close, oldest first.
+pub(crate) fn run(
+    reading: &Reading<'_>,
+    aggregator: &mut Aggregator,
+    carried: &mut Carried,
+    directory: &mut Directory,
+    windows: &mut dyn Windows,
+) -> Result<Outcome> {
+    let n_workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let fold = aggregator.options().clone();
+    let next = AtomicUsize::new(0);
+    // Each waiting file holds open windows, so few may wait.
+    let (sender, receiver) = bounded(n_workers);
+    let mut drain = Drain {
+        reading,
+        carried,
+        directory,
+        windows,
+        outcome: Outcome::default(),
+        aggregator,
+        done: vec![false; reading.files.len()],
+        n_done: 0,
+        progress: Progress::new(reading.files.iter().map(|file| file.bytes).sum()),
+    };
+    thread::scope(|scope| {
+        for _ in 0..n_workers {
+            let (sender, fold, next) = (sender.clone(), &fold, &next);
+            scope.spawn(move || fold_files(reading, fold, next, &sender));
+        }
+        drop(sender);
+        drain.receive(&receiver)
+    })?;
+    drain.finish()
+}
+
+/// One worker: takes the next file until there is none, or nobody listens any more.
+fn fold_files(
+    reading: &Reading<'_>,
+    fold: &FoldOptions,
+    next: &AtomicUsize,
+    sender: &Sender<Folded>,
+) {
+    loop {
+        let file = next.fetch_add(1, Ordering::Relaxed);
+        let Some(log) = reading.files.get(file) else { return };
+        let mut aggregator = Aggregator::new(fold.clone());
+        let read = read_file(log, reading.decode, &mut |batch| aggregator.push(&batch));
+        let folded = Folded { file, aggregator, tally: read.tally, error: read.error };
+        if sender.send(folded).is_err() {
+            return;
+        }
+    }
+}
+
+/// Where folded files come together.
+struct Drain<'a, 'r> {
+    reading: &'a Reading<'r>,
+    aggregator: &'a mut Aggregator,
+    carried: &'a mut Carried,
+    directory: &'a mut Directory,
+    windows: &'a mut dyn Windows,
+    outcome: Outcome,
+    done: Vec<bool>,
+    n_done: usize,
+    progress: Progress,
+}
+
+impl Drain<'_, '_> {
+    fn receive(&mut self, receiver: &Receiver<Folded>) -> Result<()> {
+        while let Ok(folded) = receiver.recv() {
+            self.take(folded)?;
+        }
+        if self.n_done < self.reading.files.len() {
+            return Err(anyhow!("a reading thread ended early; this is a defect, please report it"));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, folded: Folded) -> Result<()> {
+        let log = &self.reading.files[folded.file];
+        let records = folded.aggregator.ledger().records + folded.tally.ledger.records;
+        self.progress.advance(log.bytes, records);
+        self.outcome.ledger.merge(&folded.tally.ledger);
+        if let Some(declared) = folded.tally.declared {
+            self.outcome.declared = self.outcome.declared.union(declared);
+        }
+        for (reason, samples) in &folded.tally.samples {
+            let known = self.outcome.samples.entry(*reason).or_default();
+            let room = SAMPLES_MAX.saturating_sub(known.len());
+            let named = samples.iter().map(|s| {
+                format!("{}, record {}: {}", log.path.display(), s.line_number, s.text)
+            });
+            known.extend(named.take(room));
+        }
+        if let Some(error) = folded.error {
+            let text = format!("{:#}", anyhow::Error::from(error));
+            self.outcome.unreadable.push((log.path.display().to_string(), text));
+        }
+        self.aggregator.merge(folded.aggregator);
+        self.done[folded.file] = true;
+        while self.done.get(self.n_done) == Some(&true) {
+            self.n_done += 1;
+        }
+        match self.watermark() {
+            Some(watermark) => self.close(watermark),
+            None => Ok(()),
+        }
+    }
+
+    /// Files are read in the order of their times, those without a time last: the first that is not
+    /// done, unless one without a time is to come, bounds what can still come.
+    fn watermark(&self) -> Option<i64> {
+        let open = &self.reading.files[self.n_done..];
+        open.last()?.origin.time?;
+        Some(open.first()?.origin.time? - self.reading.lateness_secs)
+    }
+
+    fn close(&mut self, watermark: i64) -> Result<()> {
+        for (start, state) in self.aggregator.close(watermark) {
+            self.settle(start, &state)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, start: i64, state: &model::fold::WindowState) -> Result<()> {
+        let windows = &mut *self.windows;
+        let activity = settle(
+            start,
+            self.aggregator.options().window_secs,
+            state,
+            self.carried,
+            self.directory,
+            &|party, port, protocol| windows.serves(party, port, protocol),
+            &mut self.outcome.ledger,
+        );
+        windows.take(&activity)
+    }
+
+    fn finish(mut self) -> Result<Outcome> {
+        let rest = match self.reading.tail {
+            Tail::Close => self.aggregator.close_all(),
+            Tail::Keep => match self.newest_bound() {
+                Some(watermark) => self.aggregator.close(watermark),
+                None => Vec::new(),
+            },
+        };
+        for (start, state) in rest {
+            self.settle(start, &state)?;
+        }
+        self.outcome.ledger.merge(self.aggregator.ledger());
+        let open = self.aggregator.open_windows().values().map(model::fold::WindowState::n_records);
+        self.outcome.ledger.open = open.sum();
+        self.outcome.unreadable.sort();
+        self.outcome.samples.values_mut().for_each(|samples| samples.sort());
+        Ok(self.outcome)
+    }
+
+    /// The next run's files are at least as new as this run's newest.
+    fn newest_bound(&self) -> Option<i64> {
+        let newest = self.reading.files.iter().filter_map(|file| file.origin.time).max()?;
+        Some(newest - self.reading.lateness_secs)
+    }
+}

@@ -1,0 +1,107 @@
+//! What will be done: the command line made sense of.
+
+use anyhow::{Context, Result, bail};
+use ingest::{DecodeOptions, FieldSet, LogFile, LogFormat};
+use jiff::tz::TimeZone;
+use model::fold::{Aggregator, FoldOptions};
+use model::identity::Directory;
+
+use crate::flags::SourceArgs;
+use crate::output;
+use crate::survey::{self, Survey};
+use crate::{duration, identity};
+
+/// Windows of 60-second logs are five minutes long, of 600-second logs ten.
+const WINDOW_SECS_OF_60: i64 = 300;
+const WINDOW_SECS_OF_600: i64 = 600;
+
+/// Everything needed to read and fold.
+pub(crate) struct ReadPlan {
+    pub(crate) files: Vec<LogFile>,
+    pub(crate) decode: DecodeOptions,
+    pub(crate) fold: FoldOptions,
+    pub(crate) lateness_secs: i64,
+    pub(crate) interval_secs: i64,
+    pub(crate) zone: TimeZone,
+    pub(crate) directory: Directory,
+    pub(crate) survey: Survey,
+}
+
+impl ReadPlan {
+    /// Finds the files, looks at their first records, and says what the log cannot carry.
+    pub(crate) fn of(args: &SourceArgs, baseline_interval_secs: Option<i64>) -> Result<Self> {
+        let zone = TimeZone::get(&args.timezone).with_context(|| {
+            format!("`{}` is not a time zone: write one as in Europe/Berlin", args.timezone)
+        })?;
+        let files = ingest::find_all_files(&args.sources)?;
+        let format = args
+            .log_format
+            .as_deref()
+            .map(|spec| LogFormat::parse(spec).context("--log-format"))
+            .transpose()?;
+        let columns = Aggregator::columns();
+        let decode = DecodeOptions { format, ..DecodeOptions::of_columns(columns) };
+        let survey = survey::of_files(&files, &decode);
+        let interval_secs = interval(args, &survey, baseline_interval_secs)?;
+        survey.report(interval_secs, args.interval.is_some());
+        let at = |text: &Option<String>| {
+            text.as_deref().map(|text| duration::time(text, &zone)).transpose()
+        };
+        let fold = FoldOptions {
+            since: at(&args.since).context("--since")?,
+            until: at(&args.until).context("--until")?,
+            ..FoldOptions::new(window_secs(interval_secs))
+        };
+        if let (Some(since), Some(until)) = (fold.since, fold.until)
+            && since >= until
+        {
+            bail!("--since is not before --until: no record can match");
+        }
+        let options = identity::read(
+            &args.inventory,
+            at(&args.inventory_time).context("--inventory-time")?,
+            args.labels.as_deref(),
+            args.ip_ranges.as_deref(),
+        )?;
+        let directory = Directory::new(options);
+        let lateness_secs = args.lateness;
+        Ok(Self { files, decode, fold, lateness_secs, interval_secs, zone, directory, survey })
+    }
+
+    /// The fields the logs declare.
+    pub(crate) fn fields(&self) -> FieldSet {
+        self.survey.declared
+    }
+}
+
+fn window_secs(interval_secs: i64) -> i64 {
+    if interval_secs > 60 { WINDOW_SECS_OF_600 } else { WINDOW_SECS_OF_60 }
+}
+
+/// The interval the user gave, else the one the records show; the baseline's has to agree.
+fn interval(args: &SourceArgs, survey: &Survey, baseline: Option<i64>) -> Result<i64> {
+    let given = args.interval.as_deref().and_then(|text| text.parse().ok());
+    let found = given.or_else(|| survey.interval_secs());
+    let interval = found.or(baseline).unwrap_or(60);
+    match baseline {
+        Some(learned) if learned != interval => bail!(
+            "the baseline was learned from {learned}-second logs and these are {interval}-second \
+             logs: counts per window do not compare. Learn a baseline from these logs, or give \
+             --interval {learned} if the first records misled"
+        ),
+        _ => Ok(interval),
+    }
+}
+
+/// Says what came of reading, at the end of every run.
+pub(crate) fn report_ledger(outcome: &crate::pipeline::Outcome) {
+    for (reason, samples) in &outcome.samples {
+        for sample in samples {
+            output::note(&format!("rejected ({}): {sample}", reason.name()));
+        }
+    }
+    for (file, error) in &outcome.unreadable {
+        output::note(&format!("could not read {file}: {error}"));
+    }
+    output::note(&format!("ledger: {}", outcome.ledger));
+}
