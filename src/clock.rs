@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 /// Now.
-#[expect(clippy::disallowed_methods, reason = "progress is about the user's time, not the records'")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "progress is about the user's time, not the records'"
+)]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }

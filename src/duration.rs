@@ -6,7 +6,8 @@ use jiff::tz::TimeZone;
 
 /// Seconds in `90s`, `20m`, `8h`, `14d`, `2w`; a bare number is seconds.
 pub(crate) fn seconds(text: &str) -> Result<i64, String> {
-    let wrong = || format!("`{text}` is not a duration: write a number and s, m, h, d or w, as in 8h");
+    let wrong =
+        || format!("`{text}` is not a duration: write a number and s, m, h, d or w, as in 8h");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: i64 = digits.parse().map_err(|_| wrong())?;
     let unit = match &text[digits.len()..] {
@@ -31,7 +32,8 @@ pub(crate) fn time(text: &str, zone: &TimeZone) -> Result<i64> {
     let Ok(date) = text.parse::<Date>() else {
         bail!("`{text}` is not a time: write 2025-03-03T14:00:00Z or 2025-03-03");
     };
-    let midnight = date.to_zoned(zone.clone()).with_context(|| format!("`{text}` is out of range"))?;
+    let midnight =
+        date.to_zoned(zone.clone()).with_context(|| format!("`{text}` is out of range"))?;
     Ok(midnight.timestamp().as_second())
 }
 

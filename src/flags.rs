@@ -21,10 +21,14 @@ pub(crate) enum Command {
     #[command(after_help = "Example: tidegate demo --seed 7")]
     Demo(DemoArgs),
     /// Write made-up flow logs with an inventory and labels, in the S3 layout.
-    #[command(after_help = "Example: tidegate generate --scenario intrusion --out /tmp/shop --seed 7")]
+    #[command(
+        after_help = "Example: tidegate generate --scenario intrusion --out /tmp/shop --seed 7"
+    )]
     Generate(GenerateArgs),
     /// Learn what is normal; into an existing baseline, add to it.
-    #[command(after_help = "Example: tidegate learn ./AWSLogs --baseline shop.parquet --inventory enis.json")]
+    #[command(
+        after_help = "Example: tidegate learn ./AWSLogs --baseline shop.parquet --inventory enis.json"
+    )]
     Learn(LearnArgs),
     /// Judge flow logs against a baseline, or learn as it goes without one.
     #[command(
@@ -35,10 +39,14 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Baseline(BaselineCommand),
     /// Who is who in these logs, and why.
-    #[command(after_help = "Example: tidegate services ./AWSLogs --inventory enis.json --labels labels.yaml")]
+    #[command(
+        after_help = "Example: tidegate services ./AWSLogs --inventory enis.json --labels labels.yaml"
+    )]
     Services(ServicesArgs),
     /// Everything about one finding: why it fired, what it rests on, what to do.
-    #[command(after_help = "Example: tidegate explain tg-0123456789abcdef --findings findings.jsonl")]
+    #[command(
+        after_help = "Example: tidegate explain tg-0123456789abcdef --findings findings.jsonl"
+    )]
     Explain(ExplainArgs),
     /// Print shell completions.
     #[command(after_help = "Example: tidegate completions bash > /etc/bash_completion.d/tidegate")]
@@ -183,7 +191,9 @@ pub(crate) enum OutputFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum BaselineCommand {
     /// Add baselines up: the same as learning everything at once.
-    #[command(after_help = "Example: tidegate baseline merge a.parquet b.parquet --out both.parquet")]
+    #[command(
+        after_help = "Example: tidegate baseline merge a.parquet b.parquet --out both.parquet"
+    )]
     Merge {
         /// Baselines.
         #[arg(required = true, value_name = "FILE")]

@@ -9,8 +9,8 @@ mod identity;
 mod output;
 mod pipeline;
 mod plan;
-mod report_tmp;
 mod progress;
+mod report_tmp;
 mod survey;
 
 use std::process::ExitCode;

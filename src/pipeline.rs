@@ -134,7 +134,9 @@ impl Drain<'_, '_> {
             self.take(folded)?;
         }
         if self.n_done < self.reading.files.len() {
-            return Err(anyhow!("a reading thread ended early; this is a defect, please report it"));
+            return Err(anyhow!(
+                "a reading thread ended early; this is a defect, please report it"
+            ));
         }
         Ok(())
     }
@@ -150,9 +152,9 @@ impl Drain<'_, '_> {
         for (reason, samples) in &folded.tally.samples {
             let known = self.outcome.samples.entry(*reason).or_default();
             let room = SAMPLES_MAX.saturating_sub(known.len());
-            let named = samples.iter().map(|s| {
-                format!("{}, record {}: {}", log.path.display(), s.line_number, s.text)
-            });
+            let named = samples
+                .iter()
+                .map(|s| format!("{}, record {}: {}", log.path.display(), s.line_number, s.text));
             known.extend(named.take(room));
         }
         if let Some(error) = folded.error {

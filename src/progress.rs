@@ -61,7 +61,7 @@ impl Drop for Progress {
 
 fn bar(bytes_total: u64) -> ProgressBar {
     let template = "{bar:32} {bytes}/{total_bytes} {msg} {eta} left";
-    let style = ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(bytes_total).with_style(style)
 }

@@ -12,7 +12,22 @@ pub(crate) fn write_text(findings: &[Finding], top: usize, out: &mut dyn Write) 
     for f in findings.iter().take(top) {
         writeln!(out, "{:?} {} {} {}", f.severity, f.kind.name(), f.id, f.summary)?;
         for d in &f.deviations {
-            writeln!(out, "     {:12} {} {:?} {:?}/{:?} {} obs {} exp {} p {} {}..{} {}", d.kind.name(), d.peer, d.peer_address, d.port, d.protocol, d.direction, d.observed, d.expected, d.p_value, d.first_seen, d.last_seen, serde_json::to_string(&d.evidence)?)?;
+            writeln!(
+                out,
+                "     {:12} {} {:?} {:?}/{:?} {} obs {} exp {} p {} {}..{} {}",
+                d.kind.name(),
+                d.peer,
+                d.peer_address,
+                d.port,
+                d.protocol,
+                d.direction,
+                d.observed,
+                d.expected,
+                d.p_value,
+                d.first_seen,
+                d.last_seen,
+                serde_json::to_string(&d.evidence)?
+            )?;
         }
     }
     Ok(())

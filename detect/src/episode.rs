@@ -209,10 +209,8 @@ fn go_on(known: &mut Deviation, next: Deviation) {
         (known.first, known.observed, std::mem::take(&mut known.samples));
     let kept = |fact: &str| known.evidence.get(fact).cloned();
     let sums = [("bytes_out", kept("bytes_out")), ("bytes_in", kept("bytes_in"))];
-    let counts_up = matches!(
-        known.kind,
-        Kind::NewPeer | Kind::NewPort | Kind::PortScan | Kind::Sweep
-    );
+    let counts_up =
+        matches!(known.kind, Kind::NewPeer | Kind::NewPort | Kind::PortScan | Kind::Sweep);
     let p_value = known.p_value.min(next.p_value);
     *known = next;
     known.first = first;

@@ -187,7 +187,8 @@ pub fn openers(baseline: &Baseline, key: &EdgeKey) -> (u64, u64) {
                 !is_inside(&edge.peer) && (edge.port, edge.protocol) == (key.port, key.protocol)
             }
         };
-        openers += u64::from(out.any(|(edge, counts)| counts.connections.total() > 0 && same(edge)));
+        openers +=
+            u64::from(out.any(|(edge, counts)| counts.connections.total() > 0 && same(edge)));
     }
     (openers, clients)
 }

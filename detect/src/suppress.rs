@@ -142,13 +142,11 @@ impl Suppressions {
     /// them, says so in its summary, and loses its suggestion, which was made for the whole: suggest
     /// after suppressing. Of deviations beyond those a finding lists nothing is known, so such a
     /// finding disappears only by a rule that needs to know nothing of them.
-    pub fn apply(
-        &self,
-        findings: Vec<Finding>,
-        now_event_time: i64,
-    ) -> (Vec<Finding>, Vec<Hit>) {
-        let mut hits: Vec<Hit> = self.rules.iter().map(|rule| rule.no_hit(now_event_time)).collect();
-        let told = findings.into_iter().filter_map(|finding| self.told(finding, &mut hits)).collect();
+    pub fn apply(&self, findings: Vec<Finding>, now_event_time: i64) -> (Vec<Finding>, Vec<Hit>) {
+        let mut hits: Vec<Hit> =
+            self.rules.iter().map(|rule| rule.no_hit(now_event_time)).collect();
+        let told =
+            findings.into_iter().filter_map(|finding| self.told(finding, &mut hits)).collect();
         (told, hits)
     }
 
@@ -206,12 +204,7 @@ fn count_finding(hits: &mut [Hit], used: &BTreeSet<usize>) {
 }
 
 /// The finding without what is hidden.
-fn without(
-    mut finding: Finding,
-    left: Vec<FoundDeviation>,
-    n_hidden: u64,
-    rules: &str,
-) -> Finding {
+fn without(mut finding: Finding, left: Vec<FoundDeviation>, n_hidden: u64, rules: &str) -> Finding {
     let n_all = finding.n_deviations;
     finding.summary = format!("{} ({n_hidden} of {n_all} hidden by {rules})", finding.summary);
     finding.n_deviations = n_all.saturating_sub(n_hidden);

@@ -64,7 +64,11 @@ pub fn tell(episode: &Episode, baseline_days: f64) -> Finding {
         summary: summary(episode, &ordered),
         techniques: techniques(&ordered),
         guardduty: ordered.iter().find_map(|(_, d)| guardduty(d)).map(ToOwned::to_owned),
-        deviations: ordered.iter().take(LISTED_MAX).map(|(key, d)| found(episode, key, d)).collect(),
+        deviations: ordered
+            .iter()
+            .take(LISTED_MAX)
+            .map(|(key, d)| found(episode, key, d))
+            .collect(),
         n_deviations: episode.deviations.len() as u64 + episode.n_dropped,
         suggestion: None,
     }
@@ -94,7 +98,11 @@ fn kind_of(ordered: &[(&DeviationKey, &Deviation)], tactics: &BTreeSet<Tactic>) 
         Kind::NewPort | Kind::DeniedSpike => 1,
         Kind::FanOut | Kind::Incident => 0,
     };
-    ordered.iter().map(|(_, d)| d.kind).max_by_key(|&kind| (rank(kind), kind)).unwrap_or(Kind::Incident)
+    ordered
+        .iter()
+        .map(|(_, d)| d.kind)
+        .max_by_key(|&kind| (rank(kind), kind))
+        .unwrap_or(Kind::Incident)
 }
 
 /// How bad one deviation by itself would be: never more than medium.
@@ -261,10 +269,9 @@ fn clause(d: &Deviation) -> String {
             format!("served {peer}{port}, which it never served before")
         }
         Kind::NewPort => format!("used {peer}{port} for the first time"),
-        Kind::Volume => format!(
-            "sent {} to the outside in one window, most to {peer}{port}",
-            bytes(d.observed)
-        ),
+        Kind::Volume => {
+            format!("sent {} to the outside in one window, most to {peer}{port}", bytes(d.observed))
+        }
         Kind::DeniedSpike => {
             format!("had {} of its connections rejected in one window", d.observed)
         }

@@ -1,4 +1,5 @@
 //! Findings as they are written are what the schema and `docs/findings.md` say.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 use std::collections::BTreeMap;
 
@@ -59,14 +60,14 @@ fn finding(severity: Severity, deviations: Vec<FoundDeviation>) -> Finding {
     }
 }
 
-fn eni(_: &str) -> Option<EniDetails> {
+fn eni() -> EniDetails {
     let attached = AttachedEni { eni: "eni-0a1".to_owned(), ..AttachedEni::default() };
-    Some(EniDetails {
+    EniDetails {
         region: Some("eu-west-1".to_owned()),
         security_groups: vec!["sg-0a".to_owned()],
         of_instance: vec![attached],
         ..EniDetails::default()
-    })
+    }
 }
 
 /// Findings with every kind of suggestion.
@@ -77,17 +78,29 @@ fn findings() -> Vec<Finding> {
         baseline: &baseline,
         options: &PlanOptions::DEFAULT,
         still_there: &|_| None,
-        inventory_eni: &eni,
+        inventory_eni: &|_| Some(eni()),
         infrastructure: None,
     };
     let remote = || deviation(Kind::Beacon, "203.0.113.0/24", Some("203.0.113.9"), "outbound");
     let scan = || deviation(Kind::PortScan, "many", None, "outbound");
     let opened = || deviation(Kind::NewPort, "svc:web", Some("10.0.0.5"), "inbound");
     let mut budget = PlanBudget::default();
-    let severities =
-        [Severity::Critical, Severity::High, Severity::High, Severity::High, Severity::Medium, Severity::Low];
-    let seen =
-        [vec![scan(), remote()], vec![remote()], vec![opened()], vec![scan()], vec![remote()], vec![opened()]];
+    let severities = [
+        Severity::Critical,
+        Severity::High,
+        Severity::High,
+        Severity::High,
+        Severity::Medium,
+        Severity::Low,
+    ];
+    let seen = [
+        vec![scan(), remote()],
+        vec![remote()],
+        vec![opened()],
+        vec![scan()],
+        vec![remote()],
+        vec![opened()],
+    ];
     let mut all = Vec::new();
     for (n, (severity, deviations)) in severities.into_iter().zip(seen).enumerate() {
         let mut found = finding(severity, deviations);
@@ -102,7 +115,8 @@ fn findings() -> Vec<Finding> {
 }
 
 fn schema() -> jsonschema::Validator {
-    let schema: Value = serde_json::from_str(include_str!("../../docs/finding.schema.json")).unwrap();
+    let schema: Value =
+        serde_json::from_str(include_str!("../../docs/finding.schema.json")).unwrap();
     jsonschema::validator_for(&schema).unwrap()
 }
 
@@ -169,7 +183,8 @@ fn the_example_in_the_document_is_valid() {
 #[test]
 fn the_document_names_every_field() {
     let document = include_str!("../../docs/findings.md");
-    let schema: Value = serde_json::from_str(include_str!("../../docs/finding.schema.json")).unwrap();
+    let schema: Value =
+        serde_json::from_str(include_str!("../../docs/finding.schema.json")).unwrap();
     let parts = ["/properties", "/$defs/deviation/properties", "/$defs/suggestion/properties"];
     for part in parts {
         for field in schema.pointer(part).unwrap().as_object().unwrap().keys() {

@@ -44,7 +44,10 @@ fn merge(files: &[PathBuf], out: &Path) -> Result<Ending> {
         if let (Some(a), Some(b)) = (a, b)
             && a != b
         {
-            bail!("{} was learned from {b}-second logs, the others from {a}-second ones", file.display());
+            bail!(
+                "{} was learned from {b}-second logs, the others from {a}-second ones",
+                file.display()
+            );
         }
         merged.merge(&baseline);
     }
@@ -90,7 +93,11 @@ fn inspect(
     show_undecided(baseline, observed.len(), out)
 }
 
-fn show_silent(baseline: &Baseline, inventory: &BTreeSet<String>, out: &mut dyn Write) -> Result<()> {
+fn show_silent(
+    baseline: &Baseline,
+    inventory: &BTreeSet<String>,
+    out: &mut dyn Write,
+) -> Result<()> {
     let seen: BTreeSet<&str> = baseline.learned.enis.iter().map(|(_, eni)| eni.as_ref()).collect();
     let silent: Vec<&String> =
         inventory.iter().filter(|eni| !seen.contains(eni.as_str())).collect();

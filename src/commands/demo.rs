@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use ::detect::suggest::PlanOptions;
 use anyhow::Result;
 use datasets::Options;
-use ::detect::suggest::PlanOptions;
 use jiff::Timestamp;
 
 use super::{detect, learn};
@@ -23,7 +23,11 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Ending> {
     };
     let mut out = output::stdout();
     let options = Options { seed: args.seed, ..Options::new("intrusion") };
-    writeln!(out, "A shop of {} services, {} days of flow logs (seed {}).", options.services, options.days, args.seed)?;
+    writeln!(
+        out,
+        "A shop of {} services, {} days of flow logs (seed {}).",
+        options.services, options.days, args.seed
+    )?;
     let summary = datasets::write(dir, &options)?;
     writeln!(out, "Made {} records in {} files.\n", summary.records, summary.files)?;
     out.flush()?;
@@ -33,7 +37,11 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Ending> {
     let (baseline, outcome) = learn::learn(ReadPlan::of(&baseline_args, None)?)?;
     plan::report_ledger(&outcome);
     let days = baseline.learned.days();
-    writeln!(out, "Learned {} services over {days:.0} days; now judging the next day.\n", baseline.services.len())?;
+    writeln!(
+        out,
+        "Learned {} services over {days:.0} days; now judging the next day.\n",
+        baseline.services.len()
+    )?;
     out.flush()?;
     if let Some(kept) = &kept {
         learn::save(&kept.join("baseline.parquet"), &baseline)?;
@@ -92,7 +100,12 @@ fn show(
     if let Some(kept) = kept {
         let path = kept.join("findings.jsonl");
         output::write_file(&path, |file| Ok(crate::report_tmp::write_json_lines(findings, file)?))?;
-        writeln!(out, "\nKept in {}; next: tidegate explain tg-… --findings {}", kept.display(), path.display())?;
+        writeln!(
+            out,
+            "\nKept in {}; next: tidegate explain tg-… --findings {}",
+            kept.display(),
+            path.display()
+        )?;
     }
     Ok(())
 }

@@ -77,8 +77,8 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
 
 fn read_suppressions(args: &DetectArgs) -> Result<Suppressions> {
     let Some(path) = &args.suppress else { return Ok(Suppressions::default()) };
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Suppressions::parse(&path.display().to_string(), &text)?)
 }
 
@@ -137,7 +137,8 @@ fn note_lookahead(baseline: &Baseline, plan: &ReadPlan) {
     if let (Some(until), Some(oldest)) = (baseline.learned.until, oldest)
         && oldest + 3600 < until
     {
-        let until = Timestamp::from_second(until).map_or_else(|_| until.to_string(), |t| t.to_string());
+        let until =
+            Timestamp::from_second(until).map_or_else(|_| until.to_string(), |t| t.to_string());
         output::note(&format!(
             "these logs begin before the baseline ends ({until}): they are judged by what came later"
         ));
@@ -145,11 +146,7 @@ fn note_lookahead(baseline: &Baseline, plan: &ReadPlan) {
 }
 
 /// The last revision of each finding, by first record and id, with what to do about it.
-fn tell(
-    judge: &mut Judge,
-    directory: &Directory,
-    plans: &PlanOptions,
-) -> Vec<Finding> {
+fn tell(judge: &mut Judge, directory: &Directory, plans: &PlanOptions) -> Vec<Finding> {
     let days = judge.baseline().learned.days();
     let closed = judge.episodes().take_closed();
     let episodes: Vec<_> = closed.into_iter().chain(judge.episodes().open().cloned()).collect();

@@ -32,7 +32,8 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Ending> {
 /// Reads a findings file.
 fn read(path: &Path) -> Result<Vec<Finding>> {
     let bytes = output::read_file(path)?;
-    let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;
+    let text =
+        String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;
     let parse = |(number, line): (usize, &str)| {
         serde_json::from_str(line)
             .with_context(|| format!("{}, line {}: not a finding", path.display(), number + 1))

@@ -47,7 +47,8 @@ pub(crate) fn run(args: &ServicesArgs) -> Result<Ending> {
     for row in plan.directory.describe() {
         let labels: Vec<&str> =
             [&row.environment, &row.tier].into_iter().flatten().map(AsRef::as_ref).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!(" [{}]", labels.join(", ")) };
+        let labels =
+            if labels.is_empty() { String::new() } else { format!(" [{}]", labels.join(", ")) };
         writeln!(stdout, "{}{labels}: {} workloads", printable(&row.service), row.workloads.len())?;
         for workload in &row.workloads {
             writeln!(

@@ -98,7 +98,9 @@ impl Beacons {
         let out = window.as_client.iter().map(|&c| (Direction::Out, &c.server, c));
         let inward = window.as_server.iter().map(|&c| (Direction::In, &c.client, c));
         let mut found = Vec::new();
-        for (direction, other, c) in out.chain(inward).filter(|(_, other, c)| is_candidate(other, c)) {
+        for (direction, other, c) in
+            out.chain(inward).filter(|(_, other, c)| is_candidate(other, c))
+        {
             let key = SeriesKey {
                 workload: Arc::clone(&name),
                 direction,
@@ -136,10 +138,8 @@ impl Beacons {
         let series = self.series.get_mut(key)?;
         let times: Vec<i64> = series.events.iter().map(|event| event.time).collect();
         let regularity = regular::judge(&times)?;
-        let is_regular =
-            regularity.p_value <= P_MAX && regularity.period_secs >= PERIOD_SECS_MIN;
-        series.regular_since =
-            is_regular.then(|| series.regular_since.unwrap_or(times[0]));
+        let is_regular = regularity.p_value <= P_MAX && regularity.period_secs >= PERIOD_SECS_MIN;
+        series.regular_since = is_regular.then(|| series.regular_since.unwrap_or(times[0]));
         let passes = is_regular
             && series.is_short_lived(self.interval_secs, regularity.period_secs)
             && series.is_covering(regularity.period_secs)
@@ -253,9 +253,8 @@ fn was_learned(
 /// When the workload opened answered connections to the outside: (time, other end).
 fn outside_starts(window: &WorkloadWindow<'_>) -> Vec<(i64, Address)> {
     let outside = window.as_client.iter().filter(|c| c.server.workload().is_none());
-    let mut starts: Vec<_> = outside
-        .flat_map(|c| c.answered_at.iter().map(|&time| (time, c.server.address)))
-        .collect();
+    let mut starts: Vec<_> =
+        outside.flat_map(|c| c.answered_at.iter().map(|&time| (time, c.server.address))).collect();
     starts.sort_unstable();
     starts
 }

@@ -16,7 +16,9 @@ mod sentence;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::baseline::{Baseline, HourOfWeek, Measure, Tail, TailModel, WorkloadWindow, volume_tail};
+use model::baseline::{
+    Baseline, HourOfWeek, Measure, Tail, TailModel, WorkloadWindow, volume_tail,
+};
 
 use crate::deviation::{Deviation, Kind};
 use crate::novelty::Novelty;

@@ -29,11 +29,7 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
     vec![deviation(window, main, &level)]
 }
 
-fn deviation(
-    window: &WorkloadWindow<'_>,
-    main: &Conversation,
-    level: &super::Level,
-) -> Deviation {
+fn deviation(window: &WorkloadWindow<'_>, main: &Conversation, level: &super::Level) -> Deviation {
     let evidence = BTreeMap::from([
         ("unit", Fact::Text("bytes sent to the outside in one window".into())),
         ("to_this_peer_bytes", Fact::Number(main.bytes_out as f64)),

@@ -109,7 +109,8 @@ impl Source {
         let is_group = matches!(c.server.party, Party::Outside(Outside::Group));
         let is_icmp = matches!(c.protocol, ICMP | ICMPV6);
         let echoes = is_icmp && self.callers.iter().any(|them| them.contains(&c.server.address));
-        if c.attempts == 0 || is_group || echoes || is_learned(baseline, window, c) {
+        let is_guess = is_icmp && !c.orientation.is_reliable();
+        if c.attempts == 0 || is_group || echoes || is_guess || is_learned(baseline, window, c) {
             return None;
         }
         if !self.contacts.insert((c.server.address, c.port, c.protocol)) {
@@ -119,11 +120,8 @@ impl Source {
             self.contacts.pop_last();
         }
         let is_probe = is_probe(c);
-        self.net = if is_probe {
-            (self.net + 1).min(NET_PROBES_MAX)
-        } else {
-            (self.net - 1).max(0)
-        };
+        self.net =
+            if is_probe { (self.net + 1).min(NET_PROBES_MAX) } else { (self.net - 1).max(0) };
         Some(is_probe)
     }
 }

@@ -6,7 +6,8 @@ use model::activity::Conversation;
 /// One conversation in a line: when, who, where, how much.
 pub(crate) fn sample(conversation: &Conversation) -> String {
     let c = conversation;
-    let time = Timestamp::from_second(c.first).map_or_else(|_| c.first.to_string(), |t| t.to_string());
+    let time =
+        Timestamp::from_second(c.first).map_or_else(|_| c.first.to_string(), |t| t.to_string());
     let protocol = crate::names::protocol(c.protocol);
     let port = if c.port == 0 { String::new() } else { format!(":{}", c.port) };
     let verdict = match (c.rejected(), c.answered + c.continued) {

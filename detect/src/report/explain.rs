@@ -5,7 +5,7 @@ use std::io;
 use super::escape::{COMMAND_CHARS_MAX, SHOWN_CHARS_MAX, escape, escape_to};
 use super::number::{by_name, count, probability, span};
 use super::paint::{Color, Page, Style};
-use super::text::{measured, peer, place, when};
+use super::text::{measured, peer, place, unit, when};
 use crate::names::technique;
 use crate::{Alternative, BlastRadius, Fact, Finding, FoundDeviation, Step, Suggestion};
 
@@ -49,7 +49,7 @@ fn heading(finding: &Finding, page: &mut Page<'_>) -> io::Result<()> {
         other => &escape(other),
     };
     page.wrapped("", 0, &format!(
-        "{} (p {}), resting on {rests_on}; {:.0} % sure that this is no chance or misreading",
+        "{} (p {}), resting on {rests_on}; {:.0}\u{a0}% sure that this is no chance or misreading",
         probability(finding.p_value),
         exact(finding.p_value),
         finding.confidence * 100.0,
@@ -67,11 +67,8 @@ fn write_deviation(deviation: &FoundDeviation, page: &mut Page<'_>) -> io::Resul
     let what = format!("{} {}", deviation.kind.name(), peer(deviation));
     page.line(&format!("\n  {}", page.color.paint(Style::Bold, &what)))?;
     page.line(&format!("    when      {}", span(&deviation.first_seen, &deviation.last_seen)))?;
-    let unit = match deviation.evidence.get("unit") {
-        Some(Fact::Text(unit)) => format!(" ({})", escape(unit)),
-        _ => String::new(),
-    };
-    page.line(&format!("    seen      {}{unit}", measured(deviation, deviation.observed)))?;
+    let unit = unit(deviation).map(escape).unwrap_or_default();
+    page.line(&format!("    seen      {} {unit}", measured(deviation, deviation.observed)))?;
     page.line(&format!("    expected  {}", measured(deviation, deviation.expected)))?;
     let rare = probability(deviation.p_value);
     page.line(&format!("    p         {}: {rare}", exact(deviation.p_value)))?;
@@ -173,9 +170,11 @@ fn write_alternative(alternative: &Alternative, page: &mut Page<'_>) -> io::Resu
     write_steps(&alternative.undo, page)
 }
 
-/// The name of a fact as words.
+/// The name of a fact as words, without the unit that its value is written with.
 fn words(name: &str) -> String {
-    escape(&name.replace('_', " "))
+    let units = ["_bytes", "_secs", "_share"];
+    let bare = units.iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name);
+    escape(&bare.replace('_', " "))
 }
 
 fn value(name: &str, fact: &Fact) -> String {

@@ -54,9 +54,10 @@ pub(crate) fn finding(kind: Kind, deviations: Vec<FoundDeviation>) -> Finding {
             address: "10.0.1.7".to_owned(),
             instance: Some("i-0abc".to_owned()),
         },
-        summary: "carts (10.0.1.7) called 203.0.113.9 on port 443/tcp every 90 min, then reached db \
+        summary:
+            "carts (10.0.1.7) called 203.0.113.9 on port 443/tcp every 90 min, then reached db \
                   (10.0.0.9) on port 5432/tcp for the first time"
-            .to_owned(),
+                .to_owned(),
         techniques: vec!["T1021".to_owned(), "T1071".to_owned()],
         guardduty: Some("Backdoor:EC2/C&CActivity.B".to_owned()),
         n_deviations: deviations.len() as u64,

@@ -75,11 +75,12 @@ fn hostile(text: &str) -> Finding {
         &mut found.workload.vpc,
         &mut found.workload.address,
         &mut found.techniques[0],
-        &mut found.deviations[0].peer,
-        &mut found.deviations[0].samples[0],
-        &mut found.deviations[0].first_seen,
     ];
     for part in all {
+        text.clone_into(part);
+    }
+    let seen = &mut found.deviations[0];
+    for part in [&mut seen.peer, &mut seen.samples[0], &mut seen.first_seen] {
         text.clone_into(part);
     }
     found.workload.eni = Some(text.to_owned());
@@ -111,7 +112,9 @@ fn assert_harmless(shown: &str) {
 
 #[test]
 fn strangers_text_steers_no_terminal() {
-    for evil in ["\u{1b}]0;owned\u{7}", "a\nCRITICAL  forged", "\u{202e}txt.exe", "\u{9b}2J", "\r", "\0"] {
+    for evil in
+        ["\u{1b}]0;owned\u{7}", "a\nCRITICAL  forged", "\u{202e}txt.exe", "\u{9b}2J", "\r", "\0"]
+    {
         assert_harmless(&text(&[hostile(evil)], TextOptions::default()));
         assert_harmless(&explained(&hostile(evil), Color::Plain));
         let lines = text(&[hostile(evil)], TextOptions::default());
@@ -142,14 +145,22 @@ proptest! {
 
 #[test]
 fn numbers_read_like_this() {
-    let counts = [0.0, 0.000_12, 0.25, 4.5, 12.345, 99.99, 1234.0, 12_345.6, 1e18, f64::NAN].map(number::count);
+    let counts = [0.0, 0.000_12, 0.25, 4.5, 12.345, 99.99, 1234.0, 12_345.6, 1e18, f64::NAN]
+        .map(number::count);
     expect!["0 1.2e-4 0.25 4.5 12.3 100 1234 12 346 1.00e18 ?"].assert_eq(&counts.join(" "));
     let bytes = [0.0, 999.0, 999.9, 12_345.0, 12_345_678.0, 999_950_000.0, 4e18].map(number::bytes);
     expect!["0 B, 999 B, 1.0 kB, 12.3 kB, 12.3 MB, 1.0 GB, 4000 PB"].assert_eq(&bytes.join(", "));
     let times = [0.0, 45.0, 90.0, 5400.0, 14_400.0, 100_000.0, 1e7].map(number::duration);
     expect!["0 s, 45 s, 1 min 30 s, 1 h 30 min, 4 h, 1 d 3 h, 115 d"].assert_eq(&times.join(", "));
     let rare = [0.5, 0.02, 1.3e-4, 1.3e-7, 1.3e-10, 0.0].map(number::probability);
-    expect![[r#""#]].assert_eq(&rare.join("\n"));
+    expect![[r"
+        not rare in normal traffic
+        normal traffic does this once in 50 times
+        normal traffic does this once in 7700 times
+        normal traffic does this once in 7.7 million times
+        normal traffic does this once in 7.7 thousand million times
+        normal traffic does this less than once in a million million times"]]
+    .assert_eq(&rare.join("\n"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::escape::escape;
-use super::number::{bytes, by_name, count, probability, span};
+use super::number::{by_name, bytes, count, probability, span};
 use super::paint::{Color, Page, Style};
 use super::worst_first;
 use crate::{Fact, Finding, FoundDeviation, Kind, State, Suggestion};
@@ -67,8 +67,7 @@ fn write_finding(finding: &Finding, page: &mut Page<'_>) -> io::Result<()> {
         page.dimmed(INDENT, &format!("and {more} more"))?;
     }
     if let Some(suggestion) = &finding.suggestion {
-        let lead = format!("{}{}", " ".repeat(INDENT), page.color.paint(Style::Bold, "=> "));
-        page.wrapped(&lead, INDENT + 3, &suggestion_line(suggestion))?;
+        write_suggestion(suggestion, page)?;
     }
     let hint = format!("tidegate explain {}", escape(&finding.id));
     page.line(&format!("{}{}", " ".repeat(INDENT), page.color.paint(Style::Bold, &hint)))
@@ -104,17 +103,21 @@ pub(super) fn when(finding: &Finding) -> String {
 
 /// One deviation: what, whom, how much, how rare.
 fn deviation_line(deviation: &FoundDeviation) -> String {
-    let numbers = format!(
-        "{} seen, {} expected",
-        measured(deviation, deviation.observed),
-        measured(deviation, deviation.expected),
-    );
     format!(
-        "{} {}: {numbers}; {}",
+        "{} {}: {} {}, {} expected; {}",
         deviation.kind.name(),
         peer(deviation),
+        measured(deviation, deviation.observed),
+        unit(deviation).map_or_else(|| "seen".to_owned(), escape),
+        measured(deviation, deviation.expected),
         probability(deviation.p_value)
     )
+}
+
+/// What its numbers count; of bytes and seconds, which the numbers name themselves, what follows.
+pub(super) fn unit(deviation: &FoundDeviation) -> Option<&str> {
+    let Some(Fact::Text(unit)) = deviation.evidence.get("unit") else { return None };
+    Some(unit.strip_prefix("bytes ").or_else(|| unit.strip_prefix("seconds ")).unwrap_or(unit))
 }
 
 /// `to payments:5432/tcp`, `from 203.0.113.9`.
@@ -151,12 +154,22 @@ pub(super) fn measured(deviation: &FoundDeviation, value: f64) -> String {
     }
 }
 
+fn write_suggestion(suggestion: &Suggestion, page: &mut Page<'_>) -> io::Result<()> {
+    let lead = format!("{}{}", " ".repeat(INDENT), page.color.paint(Style::Bold, "=> "));
+    page.wrapped(&lead, INDENT + 3, &suggestion_line(suggestion))?;
+    for refusal in &suggestion.refusals {
+        page.dimmed(INDENT + 3, &format!("Refused: {}", escape(refusal)))?;
+    }
+    Ok(())
+}
+
 fn suggestion_line(suggestion: &Suggestion) -> String {
     let mut text = match (suggestion.action.as_str(), suggestion.steps.len()) {
-        ("none", _) => "no plan".to_owned(),
+        ("none", _) => return "no plan".to_owned(),
+        (action, 1) => format!("{}, 1 step", escape(action)),
         (action, n) => format!("{}, {n} steps", escape(action)),
     };
-    if !suggestion.blast_radius.summary.is_empty() && suggestion.action != "none" {
+    if !suggestion.blast_radius.summary.is_empty() {
         text.push_str(": ");
         text.push_str(&escape(&suggestion.blast_radius.summary));
     }
@@ -164,10 +177,6 @@ fn suggestion_line(suggestion: &Suggestion) -> String {
     if !others.is_empty() {
         text.push_str("; or ");
         text.push_str(&others.join(", "));
-    }
-    for refusal in &suggestion.refusals {
-        text.push_str("; not more, since ");
-        text.push_str(&escape(refusal));
     }
     text
 }

@@ -136,7 +136,9 @@ impl<'a> Known<'a> {
         match cut {
             Cut::Nothing => "nothing is cut".to_owned(),
             Cut::Remotes(_) if edges.is_empty() => {
-                format!("in the baseline {name} never talks to what is cut; others of the subnet may")
+                format!(
+                    "in the baseline {name} never talks to what is cut; others of the subnet may"
+                )
             }
             Cut::Remotes(_) => format!(
                 "in the baseline {name} has {} known with the networks of what is cut: at most {} \
@@ -170,7 +172,8 @@ fn dependents(edges: &[LostEdge]) -> String {
     };
     let client = first.peer.strip_prefix("svc:").unwrap_or(&first.peer);
     let on = format!("{}/{}", first.port, first.protocol);
-    let loses = format!("{client} loses about {} of its connections (on {on})", percent(first.share));
+    let loses =
+        format!("{client} loses about {} of its connections (on {on})", percent(first.share));
     match inbound().count() - 1 {
         0 => loses,
         1 => format!("{loses}, and one other client some"),

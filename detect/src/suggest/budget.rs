@@ -36,7 +36,8 @@ impl PlanBudget {
     /// How many workloads of a service would be isolated with this one, plans that have lapsed apart.
     pub(super) fn isolated_with(&self, service: &str, workload: &str, since_hour: i64) -> u64 {
         let others = self.isolated.get(service).into_iter().flatten();
-        let standing = others.filter(|(other, hour)| other.as_str() != workload && **hour >= since_hour);
+        let standing =
+            others.filter(|(other, hour)| other.as_str() != workload && **hour >= since_hour);
         standing.count() as u64 + 1
     }
 

@@ -158,3 +158,43 @@ fn lambda_function(description: &str) -> Option<String> {
     let name = rest.get(..name_length)?;
     (!name.is_empty()).then(|| name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(id: &str, description: &str) -> NetworkInterface {
+        NetworkInterface {
+            id: id.to_owned(),
+            description: description.to_owned(),
+            instance: Some("i-0a".to_owned()),
+            ..NetworkInterface::default()
+        }
+    }
+
+    fn owner_by(description: &str) -> Owner {
+        EniDetails::new(&interface("eni-1", description), std::iter::empty(), None).owner
+    }
+
+    #[test]
+    fn the_owner_is_told_by_what_aws_writes() {
+        let uuid = "01234567-0123-0123-0123-0123456789ab";
+        let function = Some("re-size".to_owned());
+        let lambda = format!("AWS Lambda VPC ENI-re-size-{uuid}");
+        assert_eq!(owner_by(&lambda), Owner::Lambda { function });
+        assert_eq!(owner_by("AWS Lambda VPC ENI-é"), Owner::Lambda { function: None });
+        assert_eq!(owner_by("RDSNetworkInterface"), Owner::Rds);
+        assert_eq!(owner_by("aws-K8S-i-0a"), Owner::KubernetesNode);
+        assert_eq!(owner_by("Primary network interface"), Owner::Instance);
+    }
+
+    #[test]
+    fn all_interfaces_of_the_instance_are_found_once() {
+        let all = [interface("eni-2", ""), interface("eni-1", ""), interface("eni-0", "")];
+        let mut other = interface("eni-9", "");
+        other.instance = Some("i-0b".to_owned());
+        let details = EniDetails::new(&all[1], all.iter().chain([&other]), None);
+        let ids: Vec<&str> = details.of_instance.iter().map(|eni| eni.eni.as_str()).collect();
+        assert_eq!(ids, ["eni-0", "eni-1", "eni-2"]);
+    }
+}

@@ -8,7 +8,10 @@ use crate::{Alternative, Step};
 pub(super) fn plan(scene: &Scene<'_>) -> Alternative {
     let mut steps = vec![step(
         "Read what was seen, what was expected and why it was told.",
-        [format!("tidegate explain {} --findings \"${{FINDINGS:?set FINDINGS to the file of --findings}}\"", quote(&scene.id))],
+        [format!(
+            "tidegate explain {} --findings \"${{FINDINGS:?set FINDINGS to the file of --findings}}\"",
+            quote(&scene.id)
+        )],
     )];
     steps.extend(scene.eni.map(|eni| who_has(scene, eni)));
     steps.extend(scene.instance.map(|instance| what_happened(scene, instance)));
@@ -25,7 +28,8 @@ pub(super) fn plan(scene: &Scene<'_>) -> Alternative {
 }
 
 fn who_has(scene: &Scene<'_>, eni: &str) -> Step {
-    let now = scene.aws().run("ec2 describe-network-interfaces").with("--network-interface-ids", eni);
+    let now =
+        scene.aws().run("ec2 describe-network-interfaces").with("--network-interface-ids", eni);
     let picked = "NetworkInterfaces[0].{description:Description,address:PrivateIpAddress,\
                   instance:Attachment.InstanceId,groups:Groups,tags:TagSet}";
     step(
@@ -38,7 +42,10 @@ fn what_happened(scene: &Scene<'_>, instance: &str) -> Step {
     let events = scene
         .aws()
         .run("cloudtrail lookup-events")
-        .with("--lookup-attributes", &format!("AttributeKey=ResourceName,AttributeValue={instance}"))
+        .with(
+            "--lookup-attributes",
+            &format!("AttributeKey=ResourceName,AttributeValue={instance}"),
+        )
         .query("Events[].[EventTime,Username,EventName]");
     step("See who changed the instance lately: logins, role changes, new rules.", [events])
 }

@@ -6,7 +6,7 @@
 
 use super::scene::{Scene, note, step};
 use super::shell::{is_id, quote};
-use super::{PlanOptions, cut_remote, record, release};
+use super::{PlanOptions, cut_remote, record, release, withdraw};
 use crate::{Alternative, Step};
 
 /// The plan; of a workload without a known interface, only what can be said without one.
@@ -14,12 +14,18 @@ pub(super) fn plan(scene: &Scene<'_>, options: &PlanOptions) -> Alternative {
     let group = IsolationGroup::new(options);
     let mut steps = Vec::new();
     if let Some(eni) = scene.eni {
-        steps.extend([record::preconditions(scene, eni), record::state(scene, eni), tag(scene, eni)]);
+        steps.extend([
+            record::preconditions(scene, eni),
+            record::state(scene, eni),
+            tag(scene, eni),
+        ]);
     }
     steps.extend(scene.instance.map(|instance| keep(scene, instance)));
     steps.push(memory());
-    steps.extend(drain(scene));
-    steps.extend(scene.instance.map(|instance| credentials(scene, instance)).into_iter().flatten());
+    steps.extend(withdraw::drain(scene));
+    steps.extend(
+        scene.instance.map(|instance| withdraw::credentials(scene, instance)).into_iter().flatten(),
+    );
     steps.push(group.step(scene));
     steps.extend(forget_tracked(scene));
     steps.push(cut(scene));
@@ -29,7 +35,8 @@ pub(super) fn plan(scene: &Scene<'_>, options: &PlanOptions) -> Alternative {
     steps.push(lapse(scene));
     Alternative {
         action: "isolate-workload".to_owned(),
-        why: "stops whatever the workload does, to whomever; the service loses a replica".to_owned(),
+        why: "stops whatever the workload does, to whomever; the service loses a replica"
+            .to_owned(),
         steps,
         undo: release::undo(scene, group.is_made()),
     }
@@ -56,10 +63,9 @@ impl<'a> IsolationGroup<'a> {
 
     fn step(self, scene: &Scene<'_>) -> Step {
         let (what, mut commands) = match self {
-            Self::Given(group) => (
-                "Take the given isolation group.",
-                vec![format!("quarantine={}", quote(group))],
-            ),
+            Self::Given(group) => {
+                ("Take the given isolation group.", vec![format!("quarantine={}", quote(group))])
+            }
             Self::Made => (
                 "Make a security group without a rule. AWS gives every new group a rule that lets \
                  everything out, to IPv4 and, in a VPC with IPv6, to IPv6: take out both (the second \
@@ -89,9 +95,8 @@ fn made(scene: &Scene<'_>) -> Vec<String> {
     let create = match (scene.vpc(), scene.eni) {
         (Some(vpc), _) => create.with("--vpc-id", vpc),
         (None, eni) => {
-            let eni = aws
-                .run("ec2 describe-network-interfaces")
-                .with_all("--network-interface-ids", eni);
+            let eni =
+                aws.run("ec2 describe-network-interfaces").with_all("--network-interface-ids", eni);
             commands.push(eni.query("NetworkInterfaces[0].VpcId").into_variable("vpc"));
             create.raw("--vpc-id \"$vpc\"")
         }
@@ -121,9 +126,8 @@ fn tag(scene: &Scene<'_>, eni: &str) -> Step {
 }
 
 fn keep(scene: &Scene<'_>, instance: &str) -> Step {
-    let modify = || {
-        scene.aws().run("ec2 modify-instance-attribute").with("--instance-id", instance)
-    };
+    let modify =
+        || scene.aws().run("ec2 modify-instance-attribute").with("--instance-id", instance);
     let kept = modify().raw(
         "--block-device-mappings \"[{\\\"DeviceName\\\":\\\"$device\\\",\\\"Ebs\\\":\
          {\\\"DeleteOnTermination\\\":false}}]\"",
@@ -148,97 +152,6 @@ fn memory() -> Step {
         "If you want its memory, take it now: the cut ends the agent's own connections too (SSM, EDR). \
          Do not reboot or stop it before.",
     )
-}
-
-/// Load balancers stop sending, and the Auto Scaling group neither kills nor replaces in place.
-fn drain(scene: &Scene<'_>) -> Vec<Step> {
-    let mut steps = vec![deregister(scene)];
-    if let Some(instance) = scene.instance {
-        let aws = scene.aws();
-        let group = aws
-            .run("autoscaling describe-auto-scaling-instances")
-            .with("--instance-ids", instance)
-            .query("AutoScalingInstances[0].AutoScalingGroupName")
-            .once_to(&scene.file("scaling-group.txt"));
-        let standby = aws
-            .run("autoscaling enter-standby")
-            .with("--instance-ids", instance)
-            .raw("--auto-scaling-group-name \"$group\" --no-should-decrement-desired-capacity");
-        let file = quote(&scene.file("scaling-group.txt"));
-        steps.push(step(
-            "Put it on standby in its Auto Scaling group, if it is in one: else the health check \
-             terminates it. The group starts a replacement.",
-            [
-                group,
-                format!("group=$(cat {file}); test \"$group\" = None || {standby}"),
-            ],
-        ));
-    }
-    steps
-}
-
-/// Takes the workload out of all target groups it is in, as instance or as address.
-pub(super) fn deregister(scene: &Scene<'_>) -> Step {
-    let aws = scene.aws();
-    let ids = scene.instance.map(str::to_owned).into_iter();
-    let ids = ids.chain(scene.address().map(|address| address.to_string()));
-    let is_it: Vec<String> = ids.map(|id| format!("Target.Id=='{id}'")).collect();
-    let all = aws.run("elbv2 describe-target-groups").query("TargetGroups[].[TargetGroupArn]");
-    let registered = aws
-        .run("elbv2 describe-target-health")
-        .raw("--target-group-arn \"$target\"")
-        .query(&format!("TargetHealthDescriptions[?{}].[Target.Id,Target.Port]", is_it.join(" || ")));
-    let leave = aws
-        .run("elbv2 deregister-targets")
-        .raw("--target-group-arn \"$target\" --targets \"Id=$id,Port=$port\"");
-    let file = quote(&scene.file("targets.txt"));
-    step(
-        "Take it out of its load balancers' target groups; what is under way drains for up to five \
-         minutes.",
-        [
-            format!(
-                "test -s {file} || {all} | while read -r target; do {registered} </dev/null | while \
-                 read -r id port; do echo \"$target $id $port\"; done; done > {file}"
-            ),
-            format!("while read -r target id port; do {leave} </dev/null; done < {file}"),
-        ],
-    )
-}
-
-/// Its own credentials; then, apart, everybody's with the same role.
-fn credentials(scene: &Scene<'_>, instance: &str) -> [Step; 2] {
-    let aws = scene.aws();
-    let file = quote(&scene.file("profile.tsv"));
-    let leave = aws
-        .run("ec2 disassociate-iam-instance-profile")
-        .raw("--association-id \"$association\"");
-    let profile = super::shell::Aws::global("iam get-instance-profile")
-        .raw("--instance-profile-name \"${arn##*/}\"")
-        .query("InstanceProfile.Roles[0].RoleName");
-    let deny = super::shell::Aws::global("iam put-role-policy").raw(
-        "--role-name \"$role\" --policy-name AWSRevokeOlderSessions --policy-document \
-         \"{\\\"Version\\\":\\\"2012-10-17\\\",\\\"Statement\\\":[{\\\"Effect\\\":\\\"Deny\\\",\
-         \\\"Action\\\":\\\"*\\\",\\\"Resource\\\":\\\"*\\\",\\\"Condition\\\":{\\\"DateLessThan\\\":\
-         {\\\"aws:TokenIssueTime\\\":\\\"$now\\\"}}}]}\"",
-    );
-    [
-        step(
-            format!("Give {instance} no new credentials: take its instance profile away."),
-            [format!("while read -r association arn; do {leave} </dev/null; done < {file}")],
-        ),
-        step(
-            "Only if its credentials may be in other hands: end all sessions of its role so far. This \
-             denies the healthy workloads with the role too, until they fetch new credentials. Set \
-             SHARED_ROLE=yes to say that you know.",
-            [
-                format!("read -r association arn < {file}; role=$({profile})"),
-                format!(
-                    "now=$(date -u +%Y-%m-%dT%H:%M:%SZ); test \"${{SHARED_ROLE:?set it to yes to go \
-                     on}}\" = yes && {deny}"
-                ),
-            ],
-        ),
-    ]
 }
 
 /// Makes tracked connections untracked, so that the cut ends them too.
@@ -276,8 +189,12 @@ fn all_access(scene: &Scene<'_>) -> Step {
         [
             vpc.query("SecurityGroups[0].VpcId").into_variable("vpc"),
             create.raw("--vpc-id \"$vpc\"").query("GroupId").into_variable("open"),
-            allow("ec2 authorize-security-group-ingress").with("--ip-permissions", everything).into(),
-            allow("ec2 authorize-security-group-egress").with("--ip-permissions", everything_v6).into(),
+            allow("ec2 authorize-security-group-ingress")
+                .with("--ip-permissions", everything)
+                .into(),
+            allow("ec2 authorize-security-group-egress")
+                .with("--ip-permissions", everything_v6)
+                .into(),
             replace_groups(scene, "open"),
             "sleep 15".to_owned(),
         ],
@@ -296,10 +213,7 @@ fn replace_groups(scene: &Scene<'_>, variable: &'static str) -> String {
 }
 
 fn cut(scene: &Scene<'_>) -> Step {
-    let now = format!(
-        "date -u +%Y-%m-%dT%H:%M:%SZ > {}",
-        quote(&scene.file("cut-at.txt"))
-    );
+    let now = format!("date -u +%Y-%m-%dT%H:%M:%SZ > {}", quote(&scene.file("cut-at.txt")));
     let mut commands = vec![replace_groups(scene, "quarantine"), now];
     if scene.details.as_ref().is_some_and(|details| !details.is_exposed()) {
         let delete = scene.aws().run("ec2 delete-security-group").raw("--group-id \"$open\"");

@@ -4,7 +4,7 @@ use model::identity::{Address, Infrastructure};
 
 use super::scene::{Scene, note, step};
 use super::shell::{quote, token};
-use super::{Owner, cut_remote, isolate};
+use super::{Owner, cut_remote, isolate, withdraw};
 use crate::{Alternative, Step};
 
 /// The plan for a workload whose interface's groups are not to be changed; `None` for one whose are.
@@ -80,7 +80,7 @@ fn of_task(scene: &Scene<'_>, cluster: &str, task: &str) -> Alternative {
             [describe.clone().raw("--output json").once_to(&scene.file("task.json"))],
         ),
         step("Tag it.", [describe.query("tasks[0].taskArn").into_variable("task"), tag.into()]),
-        isolate::deregister(scene),
+        withdraw::deregister(scene),
         note(
             "Take what you need of it now (`aws ecs execute-command`, where it is enabled): ECS manages \
              its interface, so its security groups cannot be changed, and stopping it loses its disk. \
@@ -95,7 +95,8 @@ fn of_task(scene: &Scene<'_>, cluster: &str, task: &str) -> Alternative {
         [stop],
     ));
     steps.push(verify(scene));
-    let mut undo = vec![note("The service has started a replacement already; nothing is to be undone.")];
+    let mut undo =
+        vec![note("The service has started a replacement already; nothing is to be undone.")];
     undo.extend(cut_remote::undo(scene));
     alternative("stops whatever the task does; its service starts another", steps, undo)
 }
@@ -130,7 +131,8 @@ fn of_function(scene: &Scene<'_>, function: Option<&str>) -> Alternative {
     steps.push(verify(scene));
     let file = quote(&scene.file("concurrency.txt"));
     let free = of("lambda delete-function-concurrency");
-    let limit = of("lambda put-function-concurrency").raw("--reserved-concurrent-executions \"$n\"");
+    let limit =
+        of("lambda put-function-concurrency").raw("--reserved-concurrent-executions \"$n\"");
     let mut undo = vec![step(
         "Let it run as before.",
         [name, format!("n=$(cat {file}); if [ \"$n\" = None ]; then {free}; else {limit}; fi")],
@@ -252,7 +254,10 @@ fn of_pod(scene: &Scene<'_>, address: Address) -> Alternative {
         "Take the policy, the label and the cordon off again, in the same shell or with its variables \
          set.",
         [
-            kubectl(&format!("delete networkpolicy {}", quote(&scene.file("quarantine").to_lowercase()))),
+            kubectl(&format!(
+                "delete networkpolicy {}",
+                quote(&scene.file("quarantine").to_lowercase())
+            )),
             kubectl("label pod \"$pod\" tidegate-quarantine-"),
             "kubectl uncordon \"$node\"".to_owned(),
         ],

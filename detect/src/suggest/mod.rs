@@ -19,6 +19,7 @@ mod remove_rule;
 mod scene;
 mod shell;
 mod targets;
+mod withdraw;
 
 use jiff::Timestamp;
 use model::baseline::Baseline;

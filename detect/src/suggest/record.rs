@@ -5,7 +5,8 @@ use super::shell::{Aws, quote};
 use crate::Step;
 
 /// Interfaces with their groups as lines `eni sg sg …`.
-pub(super) const GROUPS_QUERY: &str = "NetworkInterfaces[].[NetworkInterfaceId,join(' ',Groups[].GroupId)]";
+pub(super) const GROUPS_QUERY: &str =
+    "NetworkInterfaces[].[NetworkInterfaceId,join(' ',Groups[].GroupId)]";
 
 /// Checks that the account and the interface are the right ones.
 pub(super) fn preconditions(scene: &Scene<'_>, eni: &str) -> Step {
@@ -47,8 +48,7 @@ pub(super) fn state(scene: &Scene<'_>, eni: &str) -> Step {
         Some(instance) => format!("Name=attachment.instance-id,Values={instance}"),
         None => format!("Name=network-interface-id,Values={eni}"),
     };
-    let interfaces =
-        || aws.run("ec2 describe-network-interfaces").with("--filters", &filter);
+    let interfaces = || aws.run("ec2 describe-network-interfaces").with("--filters", &filter);
     let groups = interfaces().query(GROUPS_QUERY);
     let mut commands = vec![
         groups.once_to(&scene.file("groups.tsv")),
@@ -78,10 +78,14 @@ fn instance_state(scene: &Scene<'_>, instance: &str) -> [String; 4] {
         .with("--attribute", "disableApiTermination")
         .query("DisableApiTermination.Value");
     let kept = aws.run("ec2 describe-instances").with("--instance-ids", instance);
-    let devices = "Reservations[0].Instances[0].BlockDeviceMappings[?Ebs.DeleteOnTermination].[DeviceName]";
+    let devices =
+        "Reservations[0].Instances[0].BlockDeviceMappings[?Ebs.DeleteOnTermination].[DeviceName]";
     let profile = aws
         .run("ec2 describe-iam-instance-profile-associations")
-        .with_all("--filters", [format!("Name=instance-id,Values={instance}"), "Name=state,Values=associated".into()])
+        .with_all(
+            "--filters",
+            [format!("Name=instance-id,Values={instance}"), "Name=state,Values=associated".into()],
+        )
         .query("IamInstanceProfileAssociations[].[AssociationId,IamInstanceProfile.Arn]");
     [
         kept.clone().raw("--output json").once_to(&scene.file("instance.json")),
@@ -98,7 +102,11 @@ fn known_groups(scene: &Scene<'_>) -> String {
         .filter(|eni| !eni.security_groups.is_empty())
         .map(|eni| format!("{} has {}", plain(&eni.eni), plain(&eni.security_groups.join(" "))))
         .collect();
-    if lines.is_empty() { String::new() } else { format!(" In the inventory {}.", lines.join("; ")) }
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!(" In the inventory {}.", lines.join("; "))
+    }
 }
 
 /// A name for a sentence: what is not a letter, digit, space or `-` becomes `?`.

@@ -1,9 +1,9 @@
 //! Takes an isolation back: restores what was recorded, and refuses what was changed since.
 
+use super::cut_remote;
 use super::record::sums_file;
 use super::scene::{Scene, step};
 use super::shell::quote;
-use super::cut_remote;
 use crate::Step;
 
 /// The steps, the last change first taken back where order matters.
@@ -91,9 +91,8 @@ fn register(scene: &Scene<'_>) -> String {
 }
 
 fn protection(scene: &Scene<'_>, instance: &str) -> Step {
-    let modify = || {
-        scene.aws().run("ec2 modify-instance-attribute").with("--instance-id", instance)
-    };
+    let modify =
+        || scene.aws().run("ec2 modify-instance-attribute").with("--instance-id", instance);
     let device = modify().raw(
         "--block-device-mappings \"[{\\\"DeviceName\\\":\\\"$device\\\",\\\"Ebs\\\":\
          {\\\"DeleteOnTermination\\\":true}}]\"",

@@ -47,7 +47,8 @@ pub(super) fn plan(scene: &Scene<'_>) -> Option<Alternative> {
 
 fn list(scene: &Scene<'_>, groups: &[&str], opened: &BTreeSet<Opened<'_>>) -> Step {
     let filter = format!("Name=group-id,Values={}", groups.join(","));
-    let admits: Vec<String> = opened.iter().map(|&(port, protocol)| admits(port, protocol)).collect();
+    let admits: Vec<String> =
+        opened.iter().map(|&(port, protocol)| admits(port, protocol)).collect();
     let query = format!(
         "SecurityGroupRules[?!IsEgress && ({})].[SecurityGroupRuleId,GroupId,IpProtocol,FromPort,ToPort,\
          CidrIpv4,CidrIpv6,PrefixListId,ReferencedGroupInfo.GroupId]",

@@ -40,8 +40,8 @@ fn an_incident_of_our_own_is_isolated_with_cheaper_plans_beside_it() {
     assert_eq!(actions(&plan.alternatives), ["cut-remote"]);
     assert_eq!(plan.expires, "2026-03-03T04:00:00Z");
     assert!(plan.refusals.is_empty());
-    expect![[r#"
-        1 of 4 workloads of carts (25 %) is cut off; web loses about 20 % of its connections (on 8080/tcp)"#]]
+    expect![[r"
+        1 of 4 workloads of carts (25 %) is cut off; web loses about 20 % of its connections (on 8080/tcp)"]]
     .assert_eq(&plan.blast_radius.summary);
 }
 
@@ -179,7 +179,8 @@ fn steps_come_in_the_order_that_keeps_evidence() {
 #[test]
 fn the_caveats_are_said() {
     let plan = text(&isolate_plan(&World::default()).steps);
-    for said in ["Terraform", "memory", "denies the healthy workloads", "health check", "approval"] {
+    for said in ["Terraform", "memory", "denies the healthy workloads", "health check", "approval"]
+    {
         assert!(plan.contains(said), "nothing says {said}");
     }
 }
@@ -310,7 +311,8 @@ fn without_an_interface_there_is_nothing_to_isolate() {
 
 #[test]
 fn hostile_names_never_reach_a_command() {
-    for name in ["eni-0;reboot", "--endpoint-url=http://x", "file:///etc/passwd", "eni-$(id)", "eni-\n"]
+    for name in
+        ["eni-0;reboot", "--endpoint-url=http://x", "file:///etc/passwd", "eni-$(id)", "eni-\n"]
     {
         let mut found = incident();
         found.workload.eni = Some(name.to_owned());
@@ -392,10 +394,7 @@ fn the_blast_radius_tells_who_loses_what_share() {
         .map(|e| (e.peer.as_str(), e.direction.as_str(), e.share, e.connections_per_day))
         .collect();
     // web opened 1000 connections, 800 of them to carts, of whose four workloads one goes.
-    assert_eq!(
-        edges,
-        [("svc:web", "inbound", 0.2, 80.0), ("svc:db", "outbound", 0.25, 50.0)]
-    );
+    assert_eq!(edges, [("svc:web", "inbound", 0.2, 80.0), ("svc:db", "outbound", 0.25, 50.0)]);
 }
 
 proptest! {
@@ -415,9 +414,14 @@ proptest! {
 
 #[test]
 fn what_a_shell_would_run_is_inert() {
-    for word in ["`id`", "$(id)", "a\nid\n", "'; id; '", "\\", "\"", "~root", "*", "", "-n", "a b", "!!"] {
-        let output =
-            Command::new("sh").arg("-c").arg(format!("printf '%s' {}", quote(word))).output().unwrap();
+    for word in
+        ["`id`", "$(id)", "a\nid\n", "'; id; '", "\\", "\"", "~root", "*", "", "-n", "a b", "!!"]
+    {
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(format!("printf '%s' {}", quote(word)))
+            .output()
+            .unwrap();
         assert_eq!(output.stdout, word.as_bytes());
     }
 }

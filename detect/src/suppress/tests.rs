@@ -140,10 +140,20 @@ fn bad_files_are_told_by_line() {
         let error = parse(rule).unwrap_err();
         errors.push(error.split("; expected").next().unwrap().to_owned());
     }
-    errors.push(told("rules:\n  - { service: a, forever: true }\n").split("; exp").next().unwrap().into());
+    errors.push(
+        told("rules:\n  - { service: a, forever: true }\n").split("; exp").next().unwrap().into(),
+    );
     let twice = "{ id: a, reason: r, service: s, forever: true }";
     errors.push(told(&format!("rules: [{twice}, {twice}]")));
-    expect![[r#""#]].assert_eq(&errors.join("\n"));
+    expect![[r"
+        known.yaml:2: a rule needs `until` (a date or a time), or `forever: true` at line 2, column 5
+        known.yaml:2: `until` is a date (2026-03-31) or a time (2026-03-31T12:00:00Z), not `soon` at line 2, column 5
+        known.yaml:2: a rule has `until` or `forever: true`, not both at line 2, column 5
+        known.yaml:2: `workload` is an interface (eni-…) or an address, not `db-1` at line 2, column 5
+        known.yaml:2: invalid u16 at line 2, column 28
+        known.yaml:2: unknown field `colour`, expected one of id, reason, service, workload, peer, port, protocol, kind, until, forever, author at line 2, column 22
+        known.yaml:2: missing field `reason` at line 2, column 19
+        known.yaml: two rules have the id `a`; give each its own"]].assert_eq(&errors.join("\n"));
 }
 
 #[test]

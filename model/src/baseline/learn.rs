@@ -64,8 +64,7 @@ fn learn_workload(
         }
         let is_tried_by_scanner = flagged.scanners.contains(&name)
             && conversations.iter().all(|c| c.answered + c.continued == 0);
-        let flag =
-            is_tried_by_scanner || flagged.edges.contains(&(Arc::clone(&name), key.clone()));
+        let flag = is_tried_by_scanner || flagged.edges.contains(&(Arc::clone(&name), key.clone()));
         if let Some(edge) = service.edges.slot(&key) {
             learn_edge(edge, &conversations, flag);
         }

@@ -277,7 +277,7 @@ const ACK: u8 = 16;
 
 /// A SYN or SYN-ACK gives the client away; anything else waits for the window's close.
 fn fold_traffic(state: &mut WindowState, t: &Traffic, observer: ObserverId, rejected: bool) {
-    match t.tcp_flags {
+    match t.flags {
         Some(flags) if t.protocol == TCP && flags & SYN != 0 => {
             let opens = flags & ACK == 0;
             let (client, server, port) =
@@ -313,7 +313,7 @@ fn fold_tuple(state: &mut WindowState, t: &Traffic, observer: ObserverId, reject
     add(direction, t);
     *first = (*first).min(t.start);
     counts.last = counts.last.max(t.end);
-    counts.flags_known |= t.tcp_flags.is_some();
+    counts.flags_known |= t.flags.is_some();
     state.tuples.shrink(TupleCounts::records);
 }
 
@@ -322,7 +322,7 @@ fn add(direction: &mut super::Flow, t: &Traffic) {
         packets: t.packets,
         bytes: t.bytes,
         records: 1,
-        flags: t.tcp_flags.unwrap_or(0),
+        flags: t.flags.unwrap_or(0),
     });
 }
 

@@ -2,6 +2,16 @@
 
 use super::keep::Smallest;
 
+/// The roles of ICMP messages, kept where TCP's flags are.
+pub mod icmp {
+    /// It asks for a reply.
+    pub const REQUEST: u8 = 1;
+    /// It answers a request.
+    pub const REPLY: u8 = 2;
+    /// It reports what became of somebody else's packet.
+    pub const ERROR: u8 = 4;
+}
+
 /// One direction's sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
@@ -11,7 +21,7 @@ pub struct Flow {
     pub bytes: u64,
     /// Flow-log records.
     pub records: u32,
-    /// TCP flags, OR-ed.
+    /// TCP flags, or [`icmp`] roles, OR-ed.
     pub flags: u8,
 }
 

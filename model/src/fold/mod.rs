@@ -13,7 +13,7 @@ mod rows;
 mod state;
 
 pub use aggregator::{Aggregator, FoldOptions};
-pub use counts::{Flow, FoldCounts, TupleCounts};
+pub use counts::{Flow, FoldCounts, TupleCounts, icmp};
 pub use keep::{SampledMap, Smallest, TIMES_MAX};
 pub use key::{FoldKey, ObserverId, TupleKey};
 pub use observer::{Observed, RecordCounts};

@@ -2,6 +2,8 @@
 
 use ingest::{AddressColumn, Field, FlowBatch, TextColumn};
 
+use super::counts::icmp;
+
 use arrow_array::{Array, Int64Array, PrimitiveArray, UInt8Array, UInt16Array, UInt64Array};
 
 /// What records say of the interface that observed them.
@@ -69,8 +71,8 @@ pub(super) struct Traffic {
     pub(super) bytes: u64,
     pub(super) start: i64,
     pub(super) end: i64,
-    /// `None` where the log does not carry them.
-    pub(super) tcp_flags: Option<u8>,
+    /// TCP's flags, or the role an ICMP message plays; `None` where the log does not carry them.
+    pub(super) flags: Option<u8>,
 }
 
 const ICMP: u8 = 1;
@@ -188,21 +190,39 @@ impl<'a> Rows<'a> {
     pub(super) fn traffic(&self, row: usize) -> Option<Traffic> {
         let end = self.end(row)?;
         let protocol = number(self.protocol, row).unwrap_or(0);
-        // ICMP has no ports; some writers put type and code there.
+        let (src_port, dst_port) =
+            (number(self.src_port, row).unwrap_or(0), number(self.dst_port, row).unwrap_or(0));
         let portless = protocol == ICMP || protocol == ICMPV6;
-        let port = |column| if portless { 0 } else { number(column, row).unwrap_or(0) };
+        let flags = if portless {
+            Some(icmp_role(protocol, src_port, dst_port))
+        } else {
+            number(self.tcp_flags, row)
+        };
+        let port = |port| if portless { 0 } else { port };
         Some(Traffic {
             src: address(self.pkt_src, row).or_else(|| address(self.src, row))?,
             dst: address(self.pkt_dst, row).or_else(|| address(self.dst, row))?,
-            src_port: port(self.src_port),
-            dst_port: port(self.dst_port),
+            src_port: port(src_port),
+            dst_port: port(dst_port),
             protocol,
             packets: number(self.packets, row).unwrap_or(0),
             bytes: number(self.bytes, row).unwrap_or(0),
             start: number(self.start, row).unwrap_or(end),
             end,
-            tcp_flags: number(self.tcp_flags, row),
+            flags,
         })
+    }
+}
+
+/// The role of an ICMP message, where the writer put its type into the ports; AWS writes zeros.
+///
+/// Requests and replies come as `type:code`, or as `type:type of the other` in Zeek's way.
+fn icmp_role(protocol: u8, src_port: u16, dst_port: u16) -> u8 {
+    match (protocol, src_port, dst_port) {
+        (ICMP, 8 | 13 | 15 | 17, _) | (ICMPV6, 128, _) => icmp::REQUEST,
+        (ICMP, 0, 8) | (ICMP, 14 | 16 | 18, _) | (ICMPV6, 129, _) => icmp::REPLY,
+        (ICMP, 3 | 4 | 5 | 11 | 12, _) | (ICMPV6, 1..=4, _) => icmp::ERROR,
+        _ => 0,
     }
 }
 

@@ -14,7 +14,7 @@ use super::endpoints::{EndpointId, Endpoints};
 use super::listeners::Listeners;
 use super::{ConversationKey, Serves, sides};
 use crate::activity::Orientation;
-use crate::fold::{TupleCounts, TupleKey};
+use crate::fold::{Flow, TupleCounts, TupleKey, icmp};
 
 /// An end with at least this many counterparts is a server if the other has less than half of them.
 const FAN_MIN: u32 = 4;
@@ -130,8 +130,10 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Without ports, whoever spoke first or reached out to many is the client; towards the outside
-    /// it is us, since a stranger's probe comes with its time or alone.
+    /// Without ports, the type tells, or who spoke first, or who reached out to many.
+    ///
+    /// Towards the outside the last does not hold: many strangers who ask one of ours look the same as
+    /// one of ours who asks many.
     fn orient_portless(
         &self,
         endpoints: &Endpoints<'_>,
@@ -139,6 +141,9 @@ impl<'a> Evidence<'a> {
         high: Port,
         counts: &TupleCounts,
     ) -> (bool, Orientation) {
+        if let Some(low_is_client) = by_icmp_role(&counts.from_low, &counts.from_high) {
+            return (low_is_client, Orientation::Handshake);
+        }
         match counts.low_first.cmp(&counts.high_first) {
             Ordering::Less => return (true, Orientation::Fan),
             Ordering::Greater => return (false, Orientation::Fan),
@@ -146,7 +151,7 @@ impl<'a> Evidence<'a> {
         }
         let outside = (is_outside(endpoints, low.0), is_outside(endpoints, high.0));
         if outside.0 != outside.1 {
-            return (outside.1, Orientation::Ports);
+            return (outside.1, Orientation::Guess);
         }
         let fan = |end| self.fan.get(&end).copied().unwrap_or(0);
         match fan(low).cmp(&fan(high)) {
@@ -154,6 +159,17 @@ impl<'a> Evidence<'a> {
             Ordering::Less => (false, Orientation::Fan),
             Ordering::Equal => (true, Orientation::Guess),
         }
+    }
+}
+
+/// Whether the smaller end asked, by the types of its and the other's messages.
+fn by_icmp_role(from_low: &Flow, from_high: &Flow) -> Option<bool> {
+    let asks = |flow: &Flow| flow.flags & icmp::REQUEST != 0;
+    let answers = |flow: &Flow| flow.flags & (icmp::REPLY | icmp::ERROR) != 0;
+    match (asks(from_low) || answers(from_high), asks(from_high) || answers(from_low)) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
     }
 }
 

@@ -85,6 +85,10 @@ impl Side {
         }
         let begun_earlier =
             if counts.flags_known && protocol == TCP { true } else { tuple.begun_earlier };
+        if out.is_empty() && protocol != TCP {
+            // An answer, or an error, to something that was not seen.
+            return;
+        }
         match (begun_earlier, answer(protocol, counts.flags_known, out, back)) {
             (true, Answer::Answered) => self.continued += 1,
             (true, Answer::Silent | Answer::Refused) => {}

@@ -72,7 +72,9 @@ fn the_cut_reaches_every_interface_and_the_lowest_free_rule() {
          [--cidr-block] [203.0.113.9/32] [--egress]"
     ));
     assert!(calls.contains("[--target-group-arn] [arn:tg/a] [--targets] [Id=i-0abc,Port=8080]"));
-    assert!(calls.contains("[{\"DeviceName\":\"/dev/xvdb\",\"Ebs\":{\"DeleteOnTermination\":false}}]"));
+    assert!(
+        calls.contains("[{\"DeviceName\":\"/dev/xvdb\",\"Ebs\":{\"DeleteOnTermination\":false}}]")
+    );
     assert!(!calls.contains("put-role-policy"), "a shared role needs a person's word");
 }
 
@@ -87,7 +89,9 @@ fn the_undo_gives_every_interface_its_own_groups_back() {
     assert!(calls.contains("[--rule-number] [3] [--egress]"));
     assert!(calls.contains("[exit-standby]"));
     assert!(calls.contains("[Arn=arn:aws:iam::1:instance-profile/carts]"));
-    assert!(calls.contains("[delete-security-group] [--region] [eu-west-1] [--group-id] [sg-0new]"));
+    assert!(
+        calls.contains("[delete-security-group] [--region] [eu-west-1] [--group-id] [sg-0new]")
+    );
 }
 
 #[test]
