@@ -10,7 +10,6 @@ mod output;
 mod pipeline;
 mod plan;
 mod progress;
-mod report_tmp;
 mod survey;
 
 use std::process::ExitCode;

@@ -5,6 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use detect::report::{Color, TextOptions};
+
+/// Reports are as wide as a page of text: a terminal wider than that is not read faster.
+const WIDTH: usize = 100;
 
 /// A line on standard error.
 #[expect(clippy::print_stderr, reason = "the one place that writes there")]
@@ -22,10 +26,15 @@ pub(crate) fn stdout() -> io::BufWriter<io::StdoutLock<'static>> {
     io::BufWriter::new(io::stdout().lock())
 }
 
-/// Whether standard output may be coloured.
-pub(crate) fn may_colour() -> bool {
+/// Colours if standard output is a terminal and `NO_COLOR` does not refuse them.
+pub(crate) fn colour() -> Color {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal() && !refused
+    if io::stdout().is_terminal() && !refused { Color::Ansi } else { Color::Plain }
+}
+
+/// How findings are printed for people.
+pub(crate) fn text_options(top: usize) -> TextOptions {
+    TextOptions { top, color: colour(), width: WIDTH }
 }
 
 /// Writes a file whole or not at all, readable by its owner only.

@@ -9,7 +9,7 @@ use model::baseline::{
 };
 
 use crate::checks::beacon::Beacons;
-use crate::checks::scan::{Scans, is_probe};
+use crate::checks::scan::Scans;
 use crate::checks::{Context, PROFILE_CHECKS, Tails};
 use crate::deviation::{Deviation, Kind};
 use crate::episode::Episodes;
@@ -142,7 +142,7 @@ fn is_touched(window: &WorkloadWindow<'_>, deviation: &Deviation) -> bool {
             .filter(|c| {
                 Some(c.server.address) == deviation.peer_address && Some(c.port) == deviation.port
             })
-            .all(|c| is_probe(c)),
+            .all(|c| c.is_bare()),
         _ => false,
     }
 }

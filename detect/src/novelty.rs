@@ -2,12 +2,18 @@
 //!
 //! Of `B` windows a service was active in, `b` brought something new. The next one does so with
 //! probability `(b + ½) / (B + 1)`, the Krichevsky–Trofimov estimate. The first window of a service is
-//! left out: everything in it is new. A service with little history borrows the estate's rate.
+//! left out, since everything in it is new; of one known for two days or more the first day is, since
+//! most of what is daily is new in it. A service with little history borrows the estate's rate.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::baseline::{Baseline, Direction, EdgeKey, Measure, ServiceEvidence};
+
+const DAY_SECS: i64 = 24 * 3600;
+
+/// A service known for this long has its first day left out.
+const LONG_KNOWN_SECS: i64 = 2 * DAY_SECS;
 
 /// A service needs this many windows to have a rate of its own.
 const OWN_RATE_AFTER_WINDOWS: u64 = 50;
@@ -123,29 +129,34 @@ impl Novelty {
     }
 }
 
-/// The rate from the hours before `hour`.
+/// The rate from the hours before `hour`. Only what was established and not held against the service
+/// counts as something new: else a scan would make the lateral move that follows it look usual.
 fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64) -> Rate {
     let Some(seen) = evidence.seen() else { return Rate::default() };
+    let before = hour.saturating_mul(3600);
+    let is_long_known = before - seen.first >= LONG_KNOWN_SECS;
+    // A whole hour, so that windows and what is new in them are counted from the same time on.
+    let from_hour = (seen.first + DAY_SECS).div_euclid(3600) + 1;
+    let counted = if is_long_known { from_hour..hour } else { i64::MIN..hour };
     let windows: u64 = evidence
         .measures
         .get(&Measure::Connections)
         .into_iter()
-        .flat_map(|histogram| histogram.range(..(hour, 0)))
+        .flat_map(|histogram| histogram.range((counted.start, 0)..(counted.end, 0)))
         .map(|(_, counter)| counter.total())
         .sum();
     let mut first: BTreeMap<(&str, u16, u8), i64> = BTreeMap::new();
     for (key, edge) in evidence.edges.iter().filter(|(key, _)| class(key) == Some(novel)) {
         let known = first.entry(identity(key)).or_insert(i64::MAX);
-        *known = (*known).min(edge.first);
+        *known = (*known).min(edge.settled);
     }
-    let settled = seen.first + window_secs;
-    let before = hour.saturating_mul(3600);
+    let from = if is_long_known { from_hour * 3600 } else { seen.first + window_secs };
     let new: BTreeSet<i64> = first
         .into_values()
-        .filter(|&time| (settled..before).contains(&time))
+        .filter(|&time| (from..before).contains(&time))
         .map(|time| time.div_euclid(window_secs))
         .collect();
-    let first_windows = evidence.workloads.len() as u64;
+    let first_windows = if is_long_known { 0 } else { evidence.workloads.len() as u64 };
     Rate { windows: windows.saturating_sub(first_windows), new: new.len() as u64 }
 }
 

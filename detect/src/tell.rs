@@ -150,7 +150,8 @@ fn confidence(ordered: &[(&DeviationKey, &Deviation)]) -> f64 {
         *known = known.max(sure);
     }
     let doubt: f64 = best.values().map(|sure| 1.0 - sure).product();
-    ((1.0 - doubt) * 100.0).round() / 100.0
+    // Nothing read off flow logs alone is beyond doubt.
+    ((1.0 - doubt) * 100.0).round().min(99.0) / 100.0
 }
 
 /// The smallest p-value, times the number of kinds that were tried.
@@ -276,6 +277,10 @@ fn clause(d: &Deviation) -> String {
             format!("had {} of its connections rejected in one window", d.observed)
         }
         Kind::FanOut => format!("asked {} servers in one window", d.observed),
+        Kind::PortScan if d.peer_address.is_none() => {
+            let (ports, hosts) = (number("ports"), number("targets"));
+            format!("scanned {ports} ports of {hosts} hosts ({} probes)", d.observed)
+        }
         Kind::PortScan => format!("scanned {peer} ({} probes)", d.observed),
         Kind::Sweep => format!("swept {} hosts{port} ({} probes)", number("targets"), d.observed),
         Kind::Beacon if d.direction == Direction::In => {

@@ -119,6 +119,25 @@ impl Conversation {
         self.rejected_at_client.max(self.rejected_at_server)
     }
 
+    /// Whether no data went either way: unanswered, reset, rejected, or a handshake and no more.
+    ///
+    /// An ICMP message is a knock whatever the answer.
+    pub fn is_bare(&self) -> bool {
+        const SEGMENT_BYTES: u64 = 60;
+        let n = self.attempts.max(1);
+        match self.protocol {
+            1 | 58 => true,
+            6 if self.is_established() => {
+                self.continued == 0
+                    && self.bytes_out <= SEGMENT_BYTES * self.packets_out
+                    && self.bytes_in <= SEGMENT_BYTES * self.packets_in
+                    && self.packets_out <= 4 * n
+                    && self.packets_in <= 4 * n
+            }
+            _ => !self.is_established(),
+        }
+    }
+
     /// Whether anything came of it: an answered or continued connection.
     pub fn is_established(&self) -> bool {
         self.answered > 0 || self.continued > 0

@@ -92,14 +92,14 @@ fn show(
     }
     writeln!(out, "\nWhat was found:\n")?;
     let findings = &detected.findings;
-    crate::report_tmp::write_text(findings, 20, out)?;
+    ::detect::report::write_text(findings, &output::text_options(20), &mut *out)?;
     if let Some(gravest) = findings.iter().max_by_key(|finding| finding.severity) {
         writeln!(out, "\nThe gravest, explained:\n")?;
-        writeln!(out, "{}", serde_json::to_string_pretty(gravest)?)?;
+        ::detect::report::write_explain(gravest, &mut *out, output::colour())?;
     }
     if let Some(kept) = kept {
         let path = kept.join("findings.jsonl");
-        output::write_file(&path, |file| Ok(crate::report_tmp::write_json_lines(findings, file)?))?;
+        output::write_file(&path, |file| Ok(::detect::report::write_json_lines(findings, file)?))?;
         writeln!(
             out,
             "\nKept in {}; next: tidegate explain tg-… --findings {}",

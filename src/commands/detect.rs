@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::{Context, Result};
+use detect::report;
 use detect::suggest::{PlanBudget, PlanOptions};
-use detect::suppress::Suppressions;
+use detect::suppress::{Hit, Suppressions};
 use detect::{Finding, Judge, JudgeOptions};
 use jiff::Timestamp;
 use model::activity::Activity;
@@ -62,10 +63,10 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
     }
     let (findings, hits) = suppressions.apply(detected.findings, detected.newest);
     for hit in &hits {
-        output::note(&format!("suppressed by {}: {} deviations ({})", hit.rule, hit.n, hit.reason));
+        note_hit(hit);
     }
     if let Some(path) = &args.findings {
-        output::write_file(path, |file| Ok(crate::report_tmp::write_json_lines(&findings, file)?))?;
+        output::write_file(path, |file| Ok(report::write_json_lines(&findings, file)?))?;
     }
     print(args, &findings)?;
     Ok(match (detected.outcome.unreadable.is_empty(), args.exit_code && !findings.is_empty()) {
@@ -82,12 +83,21 @@ fn read_suppressions(args: &DetectArgs) -> Result<Suppressions> {
     Ok(Suppressions::parse(&path.display().to_string(), &text)?)
 }
 
+/// Says what a suppression hid: what is hidden must not be forgotten.
+fn note_hit(hit: &Hit) {
+    let expired = if hit.is_expired { ", expired: hides nothing" } else { "" };
+    output::note(&format!(
+        "suppression {}: hid {} deviations, {} whole findings{expired} ({})",
+        hit.rule, hit.n, hit.n_findings, hit.reason
+    ));
+}
+
 fn print(args: &DetectArgs, findings: &[Finding]) -> Result<()> {
     let mut stdout = output::stdout();
     match args.output {
-        OutputFormat::Json => crate::report_tmp::write_json_lines(findings, &mut stdout)?,
+        OutputFormat::Json => report::write_json_lines(findings, &mut stdout)?,
         OutputFormat::Text => {
-            crate::report_tmp::write_text(findings, args.top, &mut stdout)?;
+            report::write_text(findings, &output::text_options(args.top), &mut stdout)?;
         }
     }
     stdout.flush()?;
@@ -133,7 +143,7 @@ pub(crate) fn detect(
 
 /// Judging the past by what came later is allowed, but has to be known.
 fn note_lookahead(baseline: &Baseline, plan: &ReadPlan) {
-    let oldest = plan.files.iter().filter_map(|file| file.origin.time).min();
+    let oldest = plan.files.iter().filter_map(|file| file.origin.time).min().max(plan.fold.since);
     if let (Some(until), Some(oldest)) = (baseline.learned.until, oldest)
         && oldest + 3600 < until
     {

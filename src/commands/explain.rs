@@ -24,7 +24,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Ending> {
         [..] => bail!("`{}` begins {} findings' ids: write more of it", args.id, matching.len()),
     };
     let mut stdout = output::stdout();
-    writeln!(stdout, "{}", serde_json::to_string_pretty(finding)?)?;
+    detect::report::write_explain(finding, &mut stdout, output::colour())?;
     stdout.flush()?;
     Ok(Ending::Ran)
 }

@@ -116,8 +116,11 @@ fn deviation(
     news: News,
 ) -> Deviation {
     let peer_is_known = service.is_some_and(|evidence| {
-        evidence.edges.iter().any(|(edge, _)| {
-            edge.direction == key.direction && edge.peer == key.peer && edge != key
+        evidence.edges.iter().any(|(edge, counts)| {
+            edge.direction == key.direction
+                && edge.peer == key.peer
+                && edge != key
+                && counts.settled < i64::MAX
         })
     });
     let serves_more = key.direction == Direction::In;

@@ -1,32 +1,94 @@
 //! Outbound volume: much more sent to the outside than usual, the shape of exfiltration.
 //!
-//! Bytes a workload sent as a client to the outside in one window, against its service's windows at
-//! that hour of the week. Uploads only: most of the bytes must go out, since a download's
-//! acknowledgements grow with it. ATT&CK T1041, T1048.
+//! Uploads only: most of the bytes must go out, since a download's acknowledgements grow with it. Two
+//! questions, of which the more surprising answer counts:
+//! - All a workload sent to the outside in one window, against its service's windows at that hour of the
+//!   week.
+//! - What it sent to an unfamiliar address, against what the service sends to addresses of the Internet
+//!   in a window; with too few of them, against what the estate does. A service that exports gigabytes
+//!   to its bucket every hour is judged by this one. ATT&CK T1041, T1048.
 
 use std::collections::BTreeMap;
 
 use model::activity::Conversation;
-use model::baseline::{Direction, Measure, WorkloadWindow, peer_key};
+use model::baseline::{Direction, Measure, ServiceEvidence, TailModel, WorkloadWindow, peer_key};
+use model::identity::{Outside, Party};
 
-use super::{Context, sample};
+use super::{Context, LEVELS_KNOWN_AFTER_SECS, Level, sample};
 use crate::deviation::{Deviation, Fact, Kind};
+use crate::novelty::is_inside;
 
 /// Less than this per window is not worth a person's time, whatever the service's habits.
 const FLOOR_BYTES: u64 = 20_000_000;
 
+/// An address the service has gone to in as many windows as an hour has, over a day, is familiar.
+const FAMILIAR_WINDOWS: u64 = 12;
+const FAMILIAR_SECS: i64 = 24 * 3600;
+
+/// A service needs this many edges to the Internet to be compared with itself.
+const OWN_EDGES_MIN: usize = 20;
+
+/// The cut for an unfamiliar destination, which is evidence of its own.
+const UNFAMILIAR_P_MAX: f64 = 1e-4;
+
 pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
-    let Some(level) = context.level(window, Measure::BytesOutside, FLOOR_BYTES) else {
-        return Vec::new();
-    };
-    let outside = window.as_client.iter().filter(|c| c.server.workload().is_none());
-    let Some(main) = outside.max_by_key(|c| (c.bytes_out, c.server.address, c.port)) else {
-        return Vec::new();
-    };
-    if main.bytes_out <= main.bytes_in || main.bytes_out < FLOOR_BYTES / 2 {
+    if window.measure(Measure::BytesOutside) < FLOOR_BYTES {
         return Vec::new();
     }
-    vec![deviation(window, main, &level)]
+    let uploads = window.as_client.iter().filter(|c| {
+        c.server.workload().is_none() && c.bytes_out > c.bytes_in && c.bytes_out >= FLOOR_BYTES / 2
+    });
+    let Some(&main) = uploads.max_by_key(|c| (c.bytes_out, c.server.address, c.port)) else {
+        return Vec::new();
+    };
+    let level = context.level(window, Measure::BytesOutside, FLOOR_BYTES);
+    let found = level.or_else(|| unfamiliar(context, window, main));
+    found.map(|level| deviation(window, main, &level)).into_iter().collect()
+}
+
+/// Judges what went to an unfamiliar address.
+fn unfamiliar(
+    context: &Context<'_>,
+    window: &WorkloadWindow<'_>,
+    main: &Conversation,
+) -> Option<Level> {
+    let service = context.baseline.service(&window.workload.service)?;
+    let peer = peer_key(&main.server.party);
+    let known_secs = context.start - service.seen()?.first;
+    let is_familiar = service.edges.iter().any(|(key, edge)| {
+        key.direction == Direction::Out
+            && key.peer == peer
+            && edge.established.clean >= FAMILIAR_WINDOWS
+            && context.start - edge.settled >= FAMILIAR_SECS
+    });
+    let is_internet = matches!(main.server.party, Party::Outside(Outside::Prefix { .. }));
+    if is_familiar || !is_internet || known_secs < LEVELS_KNOWN_AFTER_SECS {
+        return None;
+    }
+    let mut usual = bytes_per_window(service);
+    if usual.len() < OWN_EDGES_MIN {
+        usual = context.baseline.services.iter().flat_map(|(_, s)| bytes_per_window(s)).collect();
+    }
+    let model = TailModel::of_values(&usual)?;
+    let tail = model.judge(main.bytes_out, 0);
+    let needed = model.value_at(UNFAMILIAR_P_MAX, 0).max(FLOOR_BYTES as f64 / 2.0);
+    let (observed, windows_known) = (main.bytes_out, model.n);
+    (tail.p_value <= UNFAMILIAR_P_MAX).then_some(Level { observed, tail, needed, windows_known })
+}
+
+/// What a service sends to each address of the Internet in a window in which it goes there.
+fn bytes_per_window(service: &ServiceEvidence) -> Vec<u64> {
+    service
+        .edges
+        .iter()
+        .filter(|(key, edge)| {
+            key.direction == Direction::Out
+                && key.peer.contains('/')
+                && !is_inside(&key.peer)
+                && edge.established.clean > 0
+        })
+        .map(|(_, edge)| edge.bytes_out.clean / edge.windows.clean.max(1))
+        .collect()
 }
 
 fn deviation(window: &WorkloadWindow<'_>, main: &Conversation, level: &super::Level) -> Deviation {
@@ -35,7 +97,7 @@ fn deviation(window: &WorkloadWindow<'_>, main: &Conversation, level: &super::Le
         ("to_this_peer_bytes", Fact::Number(main.bytes_out as f64)),
         ("from_this_peer_bytes", Fact::Number(main.bytes_in as f64)),
         ("one_window_in_twenty_reaches_bytes", Fact::Number(level.tail.high.round())),
-        ("windows_observed", Fact::Number(level.windows_known.round())),
+        ("observations", Fact::Number(level.windows_known.round())),
         ("would_not_have_fired_below_bytes", Fact::Number(level.needed.round())),
     ]);
     Deviation {

@@ -33,7 +33,6 @@ const CONTACTS_MAX: usize = 1 << 16;
 
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
-const TCP: u8 = 6;
 
 /// The walks of all sources.
 #[derive(Clone, Debug, Default)]
@@ -119,7 +118,7 @@ impl Source {
         if self.contacts.len() > CONTACTS_MAX {
             self.contacts.pop_last();
         }
-        let is_probe = is_probe(c);
+        let is_probe = c.is_bare();
         self.net =
             if is_probe { (self.net + 1).min(NET_PROBES_MAX) } else { (self.net - 1).max(0) };
         Some(is_probe)
@@ -140,23 +139,6 @@ fn is_learned(baseline: &Baseline, window: &WorkloadWindow<'_>, c: &Conversation
         .is_some_and(|edge| edge.windows.clean > 0 && edge.established.clean > 0)
 }
 
-/// A contact that got no data and sent none: unanswered, reset, rejected, or a bare handshake.
-pub(crate) fn is_probe(c: &Conversation) -> bool {
-    const SEGMENT_BYTES: u64 = 60;
-    let n = c.attempts.max(1);
-    match c.protocol {
-        ICMP | ICMPV6 => true,
-        TCP => {
-            let bare = c.bytes_out <= SEGMENT_BYTES * c.packets_out
-                && c.bytes_in <= SEGMENT_BYTES * c.packets_in
-                && c.packets_out <= 4 * n
-                && c.packets_in <= 4 * n;
-            !c.is_established() || (bare && c.continued == 0)
-        }
-        _ => !c.is_established(),
-    }
-}
-
 fn deviation(window: &WorkloadWindow<'_>, probes: &[&Conversation], net: i64) -> Deviation {
     let mut per_target: BTreeMap<Address, u64> = BTreeMap::new();
     let mut per_port: BTreeMap<(u16, u8), u64> = BTreeMap::new();
@@ -167,8 +149,11 @@ fn deviation(window: &WorkloadWindow<'_>, probes: &[&Conversation], net: i64) ->
     let top_target = per_target.iter().max_by_key(|&(address, n)| (n, address));
     let top_port = per_port.iter().max_by_key(|&(port, n)| (n, port));
     let is_most = |n: u64| 2 * n >= probes.len() as u64;
-    let target = top_target.filter(|&(_, &n)| is_most(n) && per_port.len() > 1).map(|(&a, _)| a);
-    let kind = if target.is_some() { Kind::PortScan } else { Kind::Sweep };
+    // More ports than hosts is a port scan, more hosts than ports a sweep.
+    let kind = if per_port.len() > per_target.len() { Kind::PortScan } else { Kind::Sweep };
+    let target = top_target
+        .filter(|&(_, &n)| kind == Kind::PortScan && is_most(n))
+        .map(|(&address, _)| address);
     let port = top_port.filter(|&(_, &n)| kind == Kind::Sweep && is_most(n)).map(|(&port, _)| port);
     let peer = target
         .and_then(|target| probes.iter().find(|c| c.server.address == target))

@@ -85,12 +85,12 @@ pub(super) fn probability(p_value: f64) -> String {
     if p_value >= 0.1 {
         return "not rare in normal traffic".to_owned();
     }
-    if p_value < 1e-12 {
-        return "normal traffic does this less than once in a million million times".to_owned();
+    // Below this the number says more of the model's tail than of traffic.
+    if p_value < 1e-9 {
+        return "normal traffic does this less than once in a thousand million times".to_owned();
     }
     let once_in = 1.0 / p_value;
     let words = match once_in {
-        n if n >= 1e9 => format!("{} thousand million", count(two_digits(n / 1e9))),
         n if n >= 1e6 => format!("{} million", count(two_digits(n / 1e6))),
         n => count(two_digits(n)),
     };

@@ -158,8 +158,8 @@ fn numbers_read_like_this() {
         normal traffic does this once in 50 times
         normal traffic does this once in 7700 times
         normal traffic does this once in 7.7 million times
-        normal traffic does this once in 7.7 thousand million times
-        normal traffic does this less than once in a million million times"]]
+        normal traffic does this less than once in a thousand million times
+        normal traffic does this less than once in a thousand million times"]]
     .assert_eq(&rare.join("\n"));
 }
 

@@ -15,7 +15,7 @@ use super::buckets::bucket_value;
 use super::evidence::{Counter, Histogram};
 
 /// What a flagged window counts for, against 1 for a clean one.
-pub const FLAGGED_WEIGHT: f64 = 0.1;
+const FLAGGED_WEIGHT: f64 = 0.1;
 
 const HOURS_OF_WEEK: usize = 168;
 
@@ -79,6 +79,17 @@ pub struct TailModel {
 }
 
 impl TailModel {
+    /// The distribution of single values, whatever their hour; `None` if there are none.
+    pub fn of_values(values: &[u64]) -> Option<Self> {
+        let sample = |&value: &u64| Sample {
+            hour_of_week: 0,
+            level: (value as f64).ln_1p(),
+            weight: 1.0,
+        };
+        let samples: Vec<Sample> = values.iter().map(sample).collect();
+        (!samples.is_empty()).then(|| model(samples, Vec::new()))
+    }
+
     /// Judges a value at an hour of the week.
     pub fn judge(&self, value: u64, hour_of_week: usize) -> Tail {
         let offset = self.offsets.get(hour_of_week).copied().unwrap_or(0.0);
@@ -129,19 +140,25 @@ pub fn volume_tail(
     for sample in &mut samples {
         sample.level -= offsets[sample.hour_of_week];
     }
+    Some(model(samples, offsets))
+}
+
+/// The tail of levels from which the season has been taken.
+fn model(mut samples: Vec<Sample>, offsets: Vec<f64>) -> TailModel {
+    let n: f64 = samples.iter().map(|sample| sample.weight).sum();
     let threshold = quantile(&mut samples, 1.0 - TAIL_SHARE);
     let above = samples.iter().filter(|sample| sample.level > threshold);
     let (n_above, excess) = above.fold((0.0, 0.0), |(n, sum), sample| {
         (n + sample.weight, sum + sample.weight * (sample.level - threshold))
     });
-    Some(TailModel {
+    TailModel {
         n,
         median: quantile(&mut samples, 0.5),
         offsets,
         threshold,
         share: (n_above + 1.0) / (n + 2.0),
         excess: (excess + EXCESS_PRIOR * EXCESS_PRIOR_WEIGHT) / (n_above + EXCESS_PRIOR_WEIGHT),
-    })
+    }
 }
 
 fn weight(counter: &Counter) -> f64 {

@@ -95,6 +95,9 @@ pub struct EdgeEvidence {
     pub first: i64,
     /// Last record, Unix seconds.
     pub last: i64,
+    /// First record of a window in which it was established and nothing was said against it, Unix
+    /// seconds; `i64::MAX` if there was none.
+    pub settled: i64,
     /// Workload-windows in which it was active.
     pub windows: Counter,
     /// Workload-windows in which it was established: answered, not only tried.
@@ -115,6 +118,7 @@ impl Default for EdgeEvidence {
         Self {
             first: i64::MAX,
             last: i64::MIN,
+            settled: i64::MAX,
             windows: none,
             established: none,
             connections: none,
@@ -130,6 +134,7 @@ impl EdgeEvidence {
     pub fn merge(&mut self, other: &Self) {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
+        self.settled = self.settled.min(other.settled);
         self.windows.merge(&other.windows);
         self.established.merge(&other.established);
         self.connections.merge(&other.connections);

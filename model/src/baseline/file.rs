@@ -87,6 +87,7 @@ struct Columns {
     bucket: UInt16Builder,
     first: Int64Builder,
     last: Int64Builder,
+    settled: Int64Builder,
     counters: [UInt64Builder; N_COUNTERS],
 }
 
@@ -106,6 +107,7 @@ struct Row<'a> {
     bucket: Option<u16>,
     first: Option<i64>,
     last: Option<i64>,
+    settled: Option<i64>,
     counters: [Counter; 6],
 }
 
@@ -121,6 +123,7 @@ impl Columns {
         self.bucket.append_option(row.bucket);
         self.first.append_option(row.first);
         self.last.append_option(row.last);
+        self.settled.append_option(row.settled);
         for (pair, counter) in self.counters.chunks_exact_mut(2).zip(row.counters) {
             pair[0].append_value(counter.clean);
             pair[1].append_value(counter.flagged);
@@ -139,6 +142,7 @@ impl Columns {
             ("bucket".into(), Arc::new(self.bucket.finish())),
             ("first".into(), Arc::new(self.first.finish())),
             ("last".into(), Arc::new(self.last.finish())),
+            ("settled".into(), Arc::new(self.settled.finish())),
         ];
         for (name, pair) in COUNTERS.iter().zip(self.counters.chunks_exact_mut(2)) {
             columns.push(((*name).into(), Arc::new(pair[0].finish())));
@@ -184,7 +188,8 @@ fn header(baseline: &Baseline) -> Header {
     }
 }
 
-fn ledger_classes(ledger: &Ledger) -> BTreeMap<String, u64> {
+/// A ledger's classes by name.
+pub(crate) fn ledger_classes(ledger: &Ledger) -> BTreeMap<String, u64> {
     let classes = [
         ("records", ledger.records),
         ("used", ledger.used),
@@ -205,7 +210,8 @@ fn ledger_classes(ledger: &Ledger) -> BTreeMap<String, u64> {
     classes
 }
 
-fn ledger_of(classes: &BTreeMap<String, u64>) -> Ledger {
+/// The ledger of [`ledger_classes`]; what caps cut is not in it.
+pub(crate) fn ledger_of(classes: &BTreeMap<String, u64>) -> Ledger {
     let class = |name: &str| classes.get(name).copied().unwrap_or(0);
     let rejected = ingest::RejectReason::ALL
         .iter()
@@ -258,6 +264,7 @@ fn push_service(columns: &mut Columns, name: &str, service: &ServiceEvidence) {
             protocol: Some(key.protocol),
             first: Some(edge.first),
             last: Some(edge.last),
+            settled: (edge.settled < i64::MAX).then_some(edge.settled),
             counters: [
                 edge.windows,
                 edge.established,
@@ -407,6 +414,7 @@ impl Reader<'_> {
         let edge = service.edges.slot(&key)?;
         edge.first = self.number::<Int64Type>("first", row)?;
         edge.last = self.number::<Int64Type>("last", row)?;
+        edge.settled = self.number::<Int64Type>("settled", row).unwrap_or(i64::MAX);
         edge.windows = self.counter("windows", row);
         edge.established = self.counter("established", row);
         edge.connections = self.counter("connections", row);

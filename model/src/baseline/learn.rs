@@ -13,7 +13,7 @@ use crate::activity::{Activity, Conversation};
 pub struct Flagged {
     /// Workloads whose window as a whole is suspect, by [`workload_key`].
     pub workloads: BTreeSet<Arc<str>>,
-    /// Workloads that scan: what they merely tried is suspect too.
+    /// Workloads that scan: what they merely knocked at is suspect too.
     pub scanners: BTreeSet<Arc<str>>,
     /// Edges of a workload that are suspect.
     pub edges: BTreeSet<(Arc<str>, EdgeKey)>,
@@ -62,9 +62,9 @@ fn learn_workload(
         if !conversations.iter().any(|c| c.orientation.is_reliable()) {
             continue;
         }
-        let is_tried_by_scanner = flagged.scanners.contains(&name)
-            && conversations.iter().all(|c| c.answered + c.continued == 0);
-        let flag = is_tried_by_scanner || flagged.edges.contains(&(Arc::clone(&name), key.clone()));
+        let is_knock = flagged.scanners.contains(&name)
+            && conversations.iter().all(|c| c.is_bare());
+        let flag = is_knock || flagged.edges.contains(&(Arc::clone(&name), key.clone()));
         if let Some(edge) = service.edges.slot(&key) {
             learn_edge(edge, &conversations, flag);
         }
@@ -80,6 +80,10 @@ fn learn_edge(edge: &mut super::EdgeEvidence, conversations: &[&Conversation], i
     edge.windows.add(1, is_flagged);
     let established = conversations.iter().any(|c| c.is_established());
     edge.established.add(u64::from(established), is_flagged);
+    if established && !is_flagged {
+        let first = conversations.iter().map(|c| c.first).min();
+        edge.settled = edge.settled.min(first.unwrap_or(i64::MAX));
+    }
     edge.connections.add(sum(|c| c.attempts), is_flagged);
     edge.bytes_out.add(sum(|c| c.bytes_out), is_flagged);
     edge.bytes_in.add(sum(|c| c.bytes_in), is_flagged);

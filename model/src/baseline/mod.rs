@@ -15,9 +15,10 @@ mod window;
 pub use buckets::{Bucket, bucket_of, bucket_value};
 pub use derived::{HourOfWeek, Tail, TailModel, volume_tail};
 pub use evidence::{
-    Baseline, Counter, Direction, EDGES_PER_SERVICE_MAX, EdgeEvidence, EdgeKey, Learned, Measure,
-    ServiceEvidence,
+    Baseline, Counter, Direction, EDGES_PER_SERVICE_MAX, EdgeEvidence, EdgeKey, Histogram, Learned,
+    Measure, SERVICES_MAX, ServiceEvidence, WORKLOADS_PER_SERVICE_MAX,
 };
 pub use file::{FORMAT_VERSION, FileError, read, write};
+pub(crate) use file::{ledger_classes, ledger_of};
 pub use learn::{Flagged, learn};
 pub use window::{WorkloadWindow, peer_key, workload_key, workload_windows};
