@@ -94,7 +94,7 @@ pub(crate) struct GenerateArgs {
 /// Where flow logs come from and what is known about them.
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// Flow logs: files, folders, globs, or trees as S3 has them (AWSLogs/…).
+    /// Flow logs: files, folders, globs, or trees as S3 has them (`AWSLogs/…`).
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<String>,
     /// Output of `aws ec2 describe-network-interfaces`, `describe-instances` or `aws ecs
@@ -112,7 +112,7 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) ip_ranges: Option<PathBuf>,
     /// The fields of logs without a header line: '${version} ${account-id} …' as in
-    /// DescribeFlowLogs; the default is version 2's.
+    /// `DescribeFlowLogs`; the default is version 2's.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
     /// Aggregation interval in seconds; found from the first records if not given.
@@ -151,10 +151,13 @@ pub(crate) struct DetectArgs {
     /// Only learn from the first part of the input, counted from its smallest record time.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::seconds)]
     pub(crate) warmup: i64,
-    /// Save what was learned into the baseline.
+    /// Save what was learned into the baseline file, in runs with --state too.
     #[arg(long, requires = "baseline")]
     pub(crate) update_baseline: bool,
-    /// Keep open windows and episodes here between runs.
+    /// Go on where the last run with this folder stopped: baseline, open windows and findings, and
+    /// which files were taken (by name and size) are kept here between runs, --baseline and --warmup
+    /// count in the first one. Findings told are those that closed in this run and all that are
+    /// open: of each id the last one told counts.
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Close the last windows although --state could carry them on.

@@ -6,10 +6,12 @@ mod commands;
 mod duration;
 mod flags;
 mod identity;
+mod judging;
 mod output;
 mod pipeline;
 mod plan;
 mod progress;
+mod state;
 mod survey;
 
 use std::process::ExitCode;

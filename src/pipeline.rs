@@ -1,8 +1,9 @@
 //! The one loop: files are decoded and folded on every core, windows close in order, and each closed
 //! window goes to the judge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -23,8 +24,8 @@ const SAMPLES_MAX: usize = 3;
 pub(crate) trait Windows {
     /// Whether a party is known to serve a port.
     fn serves(&self, party: &Party, port: u16, protocol: u8) -> bool;
-    /// Takes the next window.
-    fn take(&mut self, activity: &Activity) -> Result<()>;
+    /// Takes the next window; the directory knows who is who as of its end.
+    fn take(&mut self, activity: &Activity, directory: &Directory) -> Result<()>;
 }
 
 /// How input ends.
@@ -50,6 +51,8 @@ pub(crate) struct Outcome {
     pub(crate) ledger: ingest::Ledger,
     pub(crate) declared: FieldSet,
     pub(crate) unreadable: Vec<(String, String)>,
+    /// Files that could not be read and of which no record came: worth another try.
+    pub(crate) untouched: BTreeSet<PathBuf>,
     pub(crate) samples: BTreeMap<RejectReason, Vec<String>>,
 }
 
@@ -103,11 +106,15 @@ fn fold_files(
     next: &AtomicUsize,
     sender: &Sender<Folded>,
 ) {
+    let mut tuples_expected = 0;
     loop {
         let file = next.fetch_add(1, Ordering::Relaxed);
         let Some(log) = reading.files.get(file) else { return };
-        let mut aggregator = Aggregator::new(fold.clone());
+        let mut aggregator = Aggregator::expecting(fold.clone(), tuples_expected);
         let read = read_file(log, reading.decode, &mut |batch| aggregator.push(&batch));
+        // Neighbouring files are of a size, mostly.
+        tuples_expected = aggregator.tuples_per_window() * 9 / 8;
+        aggregator.seal();
         let folded = Folded { file, aggregator, tally: read.tally, error: read.error };
         if sender.send(folded).is_err() {
             return;
@@ -160,6 +167,9 @@ impl Drain<'_, '_> {
         if let Some(error) = folded.error {
             let text = format!("{:#}", anyhow::Error::from(error));
             self.outcome.unreadable.push((log.path.display().to_string(), text));
+            if records == 0 {
+                self.outcome.untouched.insert(log.path.clone());
+            }
         }
         self.aggregator.merge(folded.aggregator);
         self.done[folded.file] = true;
@@ -198,7 +208,7 @@ impl Drain<'_, '_> {
             &|party, port, protocol| windows.serves(party, port, protocol),
             &mut self.outcome.ledger,
         );
-        windows.take(&activity)
+        windows.take(&activity, self.directory)
     }
 
     fn finish(mut self) -> Result<Outcome> {

@@ -1,8 +1,9 @@
 //! The interfaces as `aws ec2 describe-network-interfaces` prints them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,16 +15,21 @@ use crate::{ACCOUNT, Error, VPC};
 /// The least time between two snapshots.
 pub(crate) const SNAPSHOT_SECS: i64 = 600;
 
-/// Where the snapshot of a time goes; that of the start has no time in its name.
-pub(crate) fn path(dir: &Path, time: Option<i64>) -> PathBuf {
-    match time {
-        None => dir.join("network-interfaces.json"),
-        Some(time) => dir.join(format!("network-interfaces-{}.json", stamp(time))),
-    }
+/// Writes what there is at the start, to the file of that name. Its time is the file's own.
+pub(crate) fn write_first(dir: &Path, estate: &Estate, start: i64) -> Result<(), Error> {
+    let path = dir.join("network-interfaces.json");
+    write_to(&path, estate)?;
+    let taken = UNIX_EPOCH + Duration::from_secs(start.unsigned_abs());
+    let file = File::options().write(true).open(&path).map_err(Error::write(&path))?;
+    file.set_modified(taken).map_err(Error::write(&path))
 }
 
-/// Writes what there is now.
-pub(crate) fn write(path: &Path, estate: &Estate) -> Result<(), Error> {
+/// Writes what there is at a time, which the file's name says.
+pub(crate) fn write(dir: &Path, estate: &Estate, time: i64) -> Result<(), Error> {
+    write_to(&dir.join(format!("network-interfaces-{}.json", stamp(time))), estate)
+}
+
+fn write_to(path: &Path, estate: &Estate) -> Result<(), Error> {
     let interfaces: Vec<Value> = estate.interfaces().map(|idx| described(estate, idx)).collect();
     let text = format!("{:#}\n", json!({ "NetworkInterfaces": interfaces }));
     fs::write(path, text).map_err(Error::write(path))

@@ -76,14 +76,14 @@ impl World {
 
     /// Covers all days, with snapshots of the inventory when it has changed.
     fn live_through(&mut self, dir: &Path, options: &Options) -> Result<(), Error> {
-        inventory::write(&inventory::path(dir, None), &self.estate)?;
+        inventory::write_first(dir, &self.estate, options.start)?;
         let mut is_stale = false;
         let interval_secs = i64::from(options.interval_secs);
         let mut from = options.start;
         while from < options.end() {
             is_stale |= self.churn.apply(&mut self.estate, from + 1);
             if is_stale && from % SNAPSHOT_SECS == 0 {
-                inventory::write(&inventory::path(dir, Some(from)), &self.estate)?;
+                inventory::write(dir, &self.estate, from)?;
                 is_stale = false;
             }
             self.step(from, interval_secs)?;
@@ -136,7 +136,7 @@ fn bench(dir: &Path, options: &Options, sink: Sink) -> Result<World, Error> {
     let n_records = options.records.unwrap_or(BENCH_RECORDS);
     let start = options.start + 9 * HOUR_SECS;
     let estate = Estate::new(options.seed, options.services as usize, 3, start);
-    inventory::write(&inventory::path(dir, None), &estate)?;
+    inventory::write_first(dir, &estate, options.start)?;
     let mut sources = traffic::sources(&estate, options.seed, Pace::USUAL);
     sources.push(Box::new(Bulk::new(&estate, options.seed)));
     let churn = Churn::new(Plan::default());

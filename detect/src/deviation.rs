@@ -49,6 +49,9 @@ impl Kind {
     }
 }
 
+/// The evidence that AWS lost records where a deviation was seen.
+pub(crate) const RECORDS_LOST: &str = "records_lost";
+
 /// One piece of evidence: a number or a word.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -58,6 +61,40 @@ pub enum Fact {
     /// A word or a sentence.
     Text(String),
 }
+
+/// The names of all facts, in order: a judgement that is read back gets its names from here.
+pub(crate) const FACTS: &[&str] = &[
+    "aggregation_interval_secs",
+    "answered",
+    "bytes_in",
+    "bytes_out",
+    "clients_in_the_estate",
+    "clients_that_opened_it",
+    "connections_since_first_seen",
+    "from_this_peer_bytes",
+    "inside",
+    "jitter_ratio",
+    "most_tried",
+    "net_probes",
+    "observations",
+    "one_window_in_twenty_reaches_bytes",
+    "peer_is_inside",
+    "period_secs",
+    "ports",
+    "rejected",
+    "seen_while_learning",
+    "servers",
+    "targets",
+    "to_this_peer_bytes",
+    "unit",
+    "variation",
+    "windows_observed",
+    "windows_with_something_new",
+    "workload_is_new",
+    "would_not_have_fired",
+    "would_not_have_fired_below",
+    "would_not_have_fired_below_bytes",
+];
 
 /// One check's judgement of one workload.
 #[derive(Clone, Debug, PartialEq)]

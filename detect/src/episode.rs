@@ -19,7 +19,7 @@ use crate::finding::State;
 pub const QUIET_SECS: i64 = 24 * 3600;
 
 /// Deviations kept per episode; the least surprising are counted only.
-pub const DEVIATIONS_MAX: usize = 512;
+pub(crate) const DEVIATIONS_MAX: usize = 512;
 
 /// One workload's deviations, over time.
 #[derive(Clone, Debug, PartialEq)]

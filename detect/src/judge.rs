@@ -7,11 +7,12 @@ use model::activity::Activity;
 use model::baseline::{
     Baseline, EdgeKey, Flagged, HourOfWeek, WorkloadWindow, learn, workload_key, workload_windows,
 };
+use model::identity::Infrastructure;
 
 use crate::checks::beacon::Beacons;
 use crate::checks::scan::Scans;
 use crate::checks::{Context, PROFILE_CHECKS, Tails};
-use crate::deviation::{Deviation, Kind};
+use crate::deviation::{Deviation, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episodes;
 use crate::novelty::Novelty;
 
@@ -40,7 +41,7 @@ pub struct Judge {
     pub(crate) episodes: Episodes,
     pub(crate) judged_from: Option<i64>,
     tails: Tails,
-    novelty: Novelty,
+    pub(crate) novelty: Novelty,
 }
 
 impl Judge {
@@ -102,7 +103,7 @@ impl Judge {
         let mut all = Vec::new();
         for window in workload_windows(activity) {
             // What a relay does is its clients' doing, and theirs is seen at them.
-            if window.workload.infrastructure.is_some_and(|kind| kind.relays()) {
+            if window.workload.infrastructure.is_some_and(Infrastructure::relays) {
                 continue;
             }
             all.extend(self.of_workload(activity, &window));
@@ -128,7 +129,14 @@ impl Judge {
             // What a scan touches is the scan's: it is told once.
             found.retain(|deviation| !is_touched(window, deviation));
         }
-        found.into_iter().chain(scan).chain(beacons).collect()
+        let mut found: Vec<Deviation> = found.into_iter().chain(scan).chain(beacons).collect();
+        if window.as_client.iter().chain(&window.as_server).any(|c| c.incomplete) {
+            for deviation in &mut found {
+                let note = "AWS lost records of this interface in this window".to_owned();
+                deviation.evidence.insert(RECORDS_LOST, Fact::Text(note));
+            }
+        }
+        found
     }
 }
 

@@ -8,6 +8,7 @@ mod judge;
 mod names;
 mod novelty;
 pub mod report;
+pub mod snapshot;
 pub mod suggest;
 pub mod suppress;
 mod tell;

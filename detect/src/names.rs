@@ -17,7 +17,7 @@ pub fn protocol(number: u8) -> Cow<'static, str> {
 }
 
 /// Ports that administer hosts: what lateral movement uses.
-pub const ADMIN_PORTS: &[u16] =
+pub(crate) const ADMIN_PORTS: &[u16] =
     &[22, 23, 135, 139, 445, 2375, 2376, 3389, 5900, 5985, 5986, 6443, 10250];
 
 /// What a technique is called.

@@ -30,12 +30,12 @@ pub enum Novel {
 }
 
 /// Whether a peer's name is that of a workload's service.
-pub fn is_inside(peer: &str) -> bool {
+pub(crate) fn is_inside(peer: &str) -> bool {
     peer.starts_with("svc:")
 }
 
 /// Which novelty an edge would be.
-pub fn class(key: &EdgeKey) -> Option<Novel> {
+pub(crate) fn class(key: &EdgeKey) -> Option<Novel> {
     if &*key.peer == "multicast" {
         return None;
     }
@@ -78,13 +78,16 @@ impl Rate {
 }
 
 /// The cut where nothing new was ever met: fifty windows without.
-pub const P_MAX_NEVER: f64 = 0.01;
+pub(crate) const P_MAX_NEVER: f64 = 0.01;
 
 /// The cut where something new was met before.
-pub const P_MAX_SOMETIMES: f64 = 5e-4;
+pub(crate) const P_MAX_SOMETIMES: f64 = 5e-4;
+
+/// A derived rate: of a service, or of the estate.
+pub(crate) type RateRow = (Option<Arc<str>>, Novel, Rate);
 
 /// Rates of meeting something new, derived once an hour from the hours before it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Novelty {
     window_secs: i64,
     hour: i64,
@@ -97,6 +100,38 @@ impl Novelty {
     pub fn new(window_secs: i64) -> Self {
         let (services, estate) = (HashMap::new(), BTreeMap::new());
         Self { window_secs, hour: i64::MIN, services, estate }
+    }
+
+    /// The rates derived so far, with the hour they are of, in a fixed order; the estate's have no
+    /// service.
+    pub(crate) fn rows(&self) -> (Option<i64>, Vec<RateRow>) {
+        let own = self
+            .services
+            .iter()
+            .map(|((name, novel), rate)| (Some(Arc::clone(name)), *novel, *rate));
+        let estate = self.estate.iter().map(|(novel, rate)| (None, *novel, *rate));
+        let mut rows: Vec<RateRow> = own.chain(estate).collect();
+        rows.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        ((self.hour > i64::MIN).then_some(self.hour), rows)
+    }
+
+    /// Rebuilds what [`Self::rows`] told; [`Self::of_windows`] has to follow.
+    pub(crate) fn restore(hour: Option<i64>, rows: impl IntoIterator<Item = RateRow>) -> Self {
+        let mut novelty = Self::new(0);
+        novelty.hour = hour.unwrap_or(i64::MIN);
+        for (service, novel, rate) in rows {
+            match service {
+                Some(service) => novelty.services.insert((service, novel), rate),
+                None => novelty.estate.insert(novel, rate),
+            };
+        }
+        novelty
+    }
+
+    /// The same for windows of this length.
+    #[must_use]
+    pub(crate) fn of_windows(self, window_secs: i64) -> Self {
+        Self { window_secs, ..self }
     }
 
     /// How often a service meets something new of this class; the estate's rate if it is young.
@@ -156,7 +191,8 @@ fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64
         .filter(|&time| (from..before).contains(&time))
         .map(|time| time.div_euclid(window_secs))
         .collect();
-    let first_windows = if is_long_known { 0 } else { evidence.workloads.len() as u64 };
+    let begun = evidence.workloads.iter().filter(|(_, seen)| seen.first < before).count() as u64;
+    let first_windows = if is_long_known { 0 } else { begun };
     Rate { windows: windows.saturating_sub(first_windows), new: new.len() as u64 }
 }
 
@@ -164,7 +200,7 @@ fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64
 ///
 /// An edge that was only ever flagged becomes known once its flagged windows, at a tenth each, add up
 /// to a day's share of clean ones.
-pub fn is_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
+pub(crate) fn is_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
     const FLAGGED_WINDOWS_KNOWN: u64 = 288;
     let settled = |edge: &model::baseline::EdgeEvidence| {
         edge.established.clean > 0 || edge.established.flagged >= FLAGGED_WINDOWS_KNOWN
@@ -181,7 +217,7 @@ pub fn is_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
 }
 
 /// Of the services that ever opened a connection, how many opened this one.
-pub fn openers(baseline: &Baseline, key: &EdgeKey) -> (u64, u64) {
+pub(crate) fn openers(baseline: &Baseline, key: &EdgeKey) -> (u64, u64) {
     let mut clients = 0;
     let mut openers = 0;
     for (_, evidence) in baseline.services.iter() {
@@ -205,4 +241,4 @@ pub fn openers(baseline: &Baseline, key: &EdgeKey) -> (u64, u64) {
 }
 
 /// Ports that anything may use towards the outside.
-pub const COMMON_OUTSIDE_PORTS: &[u16] = &[53, 80, 123, 443, 853];
+pub(crate) const COMMON_OUTSIDE_PORTS: &[u16] = &[53, 80, 123, 443, 853];

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use model::baseline::Direction;
 use model::identity::Address;
 
-use crate::deviation::{Deviation, DeviationKey, Fact, Kind};
+use crate::deviation::{Deviation, DeviationKey, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episode;
 use crate::finding::{Finding, FoundDeviation, FoundWorkload, SCHEMA, Severity};
 use crate::names::{ADMIN_PORTS, protocol};
@@ -17,6 +17,9 @@ const LISTED_MAX: usize = 50;
 
 /// A baseline learned over at least this long is said to calibrate, rather than the prior.
 const CALIBRATED_AFTER_DAYS: f64 = 7.0;
+
+/// How much of the confidence is left where AWS lost records.
+const SURE_DESPITE_LOSS: f64 = 0.8;
 
 /// A tactic of ATT&CK's, in the order of a kill chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,8 +153,13 @@ fn confidence(ordered: &[(&DeviationKey, &Deviation)]) -> f64 {
         *known = known.max(sure);
     }
     let doubt: f64 = best.values().map(|sure| 1.0 - sure).product();
+    let sure = if ordered.iter().all(|(_, d)| d.evidence.contains_key(RECORDS_LOST)) {
+        SURE_DESPITE_LOSS * (1.0 - doubt)
+    } else {
+        1.0 - doubt
+    };
     // Nothing read off flow logs alone is beyond doubt.
-    ((1.0 - doubt) * 100.0).round().min(99.0) / 100.0
+    (sure * 100.0).round().min(99.0) / 100.0
 }
 
 /// The smallest p-value, times the number of kinds that were tried.

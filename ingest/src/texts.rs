@@ -72,16 +72,17 @@ impl Texts {
         self.codes.reserve_exact(n_records);
     }
 
-    /// Appends one of the last two texts, if the line goes on with it and a space.
+    /// Appends one of the last two texts, if the line goes on with it, and then with a space or not
+    /// at all.
     #[inline]
     pub(crate) fn push_repeated(&mut self, line: &[u8]) -> Option<usize> {
         for code in self.recent {
-            let n_bytes = text_at(&self.offsets, &self.bytes, code)
-                .filter(|text| line.get(text.len()) == Some(&b' ') && line.starts_with(text))
-                .map(<[u8]>::len);
-            if n_bytes.is_some_and(|n_bytes| n_bytes > 0) {
+            let text = text_at(&self.offsets, &self.bytes, code).unwrap_or_default();
+            let Some((head, rest)) = line.split_at_checked(text.len()) else { continue };
+            let ends = matches!(rest.first(), None | Some(b' '));
+            if ends && !text.is_empty() && is_same(head, text) {
                 self.codes.push(code);
-                return n_bytes;
+                return Some(text.len());
             }
         }
         None
@@ -110,7 +111,8 @@ impl Texts {
 
     #[inline]
     fn is(&self, code: i32, text: &[u8]) -> bool {
-        text_at(&self.offsets, &self.bytes, code).is_some_and(|known| known == text)
+        text_at(&self.offsets, &self.bytes, code)
+            .is_some_and(|known| known.len() == text.len() && is_same(known, text))
     }
 
     fn code_of(&mut self, text: &[u8]) -> Result<i32, RejectReason> {
@@ -177,6 +179,22 @@ impl Texts {
         let values = StringArray::try_new(offsets, Buffer::from_vec(bytes), None)?;
         let codes = PrimitiveArray::<Int32Type>::try_new(ScalarBuffer::from(codes), nulls)?;
         Ok(Arc::new(DictionaryArray::try_new(codes, Arc::new(values))?))
+    }
+}
+
+/// Whether two texts of one length are the same, by words that may overlap: most have 2 to 32 bytes,
+/// for which a call costs more than the comparison.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    fn ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
+        a.first_chunk::<N>() == b.first_chunk::<N>() && a.last_chunk::<N>() == b.last_chunk::<N>()
+    }
+    match a.len() {
+        2..=3 => ends::<2>(a, b),
+        4..=7 => ends::<4>(a, b),
+        8..=15 => ends::<8>(a, b),
+        16..=32 => ends::<16>(a, b),
+        _ => a == b,
     }
 }
 

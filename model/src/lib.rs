@@ -8,3 +8,4 @@ pub mod baseline;
 pub mod fold;
 pub mod identity;
 pub mod settle;
+pub mod snapshot;

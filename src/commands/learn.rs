@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use model::activity::Activity;
 use model::baseline::{self, Baseline, Flagged};
 use model::fold::Aggregator;
-use model::identity::Party;
+use model::identity::{Directory, Party};
 use model::settle::Carried;
 
 use crate::flags::LearnArgs;
@@ -24,7 +24,7 @@ impl Windows for Learner {
         self.baseline.serves(&baseline::peer_key(party), port, protocol)
     }
 
-    fn take(&mut self, activity: &Activity) -> Result<()> {
+    fn take(&mut self, activity: &Activity, _: &Directory) -> Result<()> {
         baseline::learn(&mut self.baseline, activity, &Flagged::default());
         Ok(())
     }

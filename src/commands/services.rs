@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use model::activity::Activity;
 use model::fold::Aggregator;
-use model::identity::Party;
+use model::identity::{Directory, Party};
 use model::settle::Carried;
 
 use crate::flags::ServicesArgs;
@@ -21,7 +21,7 @@ impl Windows for Unjudged {
         false
     }
 
-    fn take(&mut self, _: &Activity) -> Result<()> {
+    fn take(&mut self, _: &Activity, _: &Directory) -> Result<()> {
         Ok(())
     }
 }

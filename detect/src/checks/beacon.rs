@@ -20,6 +20,10 @@ use crate::deviation::{Deviation, Fact, Kind};
 /// The cut for a series with gates passed.
 const P_MAX: f64 = 1e-3;
 
+/// The cut for one the baseline knows: it had its chance to look regular many times before. A timer
+/// passes it with a few beats more.
+const LEARNED_P_MAX: f64 = 1e-6;
+
 /// Faster than this it is polling, and under the resolution of the records.
 const PERIOD_SECS_MIN: f64 = 40.0;
 
@@ -35,7 +39,7 @@ const SERIES_MAX: usize = 200_000;
 /// A series that is silent for this long starts anew.
 const IDLE_SECS: i64 = 2 * 86_400;
 
-/// UDP ports that are periodic by design: DNS, DHCP, NTP, NetBIOS, SSDP, mDNS, LLMNR.
+/// UDP ports that are periodic by design: DNS, DHCP, NTP, `NetBIOS`, SSDP, `mDNS`, LLMNR.
 const PERIODIC_UDP_PORTS: &[u16] = &[53, 67, 68, 123, 137, 138, 546, 547, 1900, 5353, 5355];
 
 /// Shifts by which the chance of a companion is measured, seconds: primes, so that no timer fits.
@@ -113,8 +117,10 @@ impl Beacons {
             if !series.add(c, &opened, bounds) {
                 continue;
             }
-            if let Some(regularity) = self.judge(&key) {
-                found.push(self.deviation(baseline, window, &key, other, c, regularity));
+            let Some(regularity) = self.judge(&key) else { continue };
+            let is_learned = was_learned(baseline, window, &key, other, &self.series[&key]);
+            if !is_learned || regularity.p_value <= LEARNED_P_MAX {
+                found.push(self.deviation(window, &key, other, c, regularity, is_learned));
             }
         }
         found
@@ -176,12 +182,12 @@ impl Beacons {
 
     fn deviation(
         &self,
-        baseline: &Baseline,
         window: &WorkloadWindow<'_>,
         key: &SeriesKey,
         other: &Endpoint,
         c: &Conversation,
         found: Regularity,
+        is_learned: bool,
     ) -> Deviation {
         let series = &self.series[key];
         let peer = peer_key(&other.party);
@@ -197,7 +203,7 @@ impl Beacons {
                 Fact::Text("if its gaps had varied like those of chance or of bursts".into()),
             ),
         ]);
-        if was_learned(baseline, window, key, &peer, series) {
+        if is_learned {
             evidence.insert("seen_while_learning", Fact::Text("yes".into()));
         }
         Deviation {
@@ -235,12 +241,12 @@ fn was_learned(
     baseline: &Baseline,
     window: &WorkloadWindow<'_>,
     key: &SeriesKey,
-    peer: &Arc<str>,
+    other: &Endpoint,
     series: &Series,
 ) -> bool {
     let edge = EdgeKey {
         direction: key.direction,
-        peer: Arc::clone(peer),
+        peer: peer_key(&other.party),
         port: key.port,
         protocol: key.protocol,
     };
@@ -261,9 +267,8 @@ fn outside_starts(window: &WorkloadWindow<'_>) -> Vec<(i64, Address)> {
 
 fn is_candidate(other: &Endpoint, c: &Conversation) -> bool {
     let is_stranger = match &other.party {
-        Party::Workload(_) | Party::Outside(Outside::Group) => false,
         // Agents of AWS's own services poll them by design.
-        Party::Outside(Outside::AwsService(_)) => false,
+        Party::Workload(_) | Party::Outside(Outside::Group | Outside::AwsService(_)) => false,
         Party::Outside(Outside::Network(_) | Outside::Prefix { .. }) => true,
     };
     let speaks = match c.protocol {

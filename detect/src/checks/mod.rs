@@ -28,6 +28,11 @@ pub(crate) use sentence::sample;
 /// well look different.
 pub const LEVELS_KNOWN_AFTER_SECS: i64 = 24 * 3600;
 
+/// What is newer than this teaches no level yet, so that a slow rise does not make itself usual; unless
+/// the service is too young to leave a day out.
+const PROBATION_HOURS: i64 = 24;
+const PROBATION_AFTER_SECS: i64 = 3 * 24 * 3600;
+
 /// The documented prior cut for volume and count checks, in use until calibration by budget: one
 /// workload-window in a hundred thousand, about one a day for 350 workloads at five-minute windows.
 pub const LEVEL_P_MAX: f64 = 1e-5;
@@ -95,7 +100,8 @@ impl Context<'_> {
         }
         let name = &window.workload.service;
         let service = self.baseline.service(name)?;
-        if self.start - service.seen()?.first < LEVELS_KNOWN_AFTER_SECS {
+        let known_secs = self.start - service.seen()?.first;
+        if known_secs < LEVELS_KNOWN_AFTER_SECS {
             return None;
         }
         let hour = self.start.div_euclid(3600);
@@ -103,7 +109,8 @@ impl Context<'_> {
         let entry = tails.models.entry((Arc::clone(name), measure)).or_insert((i64::MIN, None));
         if entry.0 != hour {
             let histogram = service.measures.get(&measure)?;
-            *entry = (hour, volume_tail(histogram, hour, &mut tails.hours));
+            let probation = if known_secs < PROBATION_AFTER_SECS { 0 } else { PROBATION_HOURS };
+            *entry = (hour, volume_tail(histogram, hour - probation, &mut tails.hours));
         }
         let model = entry.1.as_ref()?;
         let hour_of_week = tails.hours.of(hour);

@@ -28,8 +28,11 @@ const FAMILIAR_SECS: i64 = 24 * 3600;
 /// A service needs this many edges to the Internet to be compared with itself.
 const OWN_EDGES_MIN: usize = 20;
 
-/// The cut for an unfamiliar destination, which is evidence of its own.
-const UNFAMILIAR_P_MAX: f64 = 1e-4;
+/// The cut for an unfamiliar address: that it is one is evidence of its own, worth a factor of a hundred.
+const UNFAMILIAR_P_MAX: f64 = 1e-3;
+
+/// The cut for a destination the service is used to: backups and batches grow, so a hundredth.
+const FAMILIAR_P_MAX: f64 = 1e-7;
 
 pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
     if window.measure(Measure::BytesOutside) < FLOOR_BYTES {
@@ -41,9 +44,34 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
     let Some(&main) = uploads.max_by_key(|c| (c.bytes_out, c.server.address, c.port)) else {
         return Vec::new();
     };
-    let level = context.level(window, Measure::BytesOutside, FLOOR_BYTES);
-    let found = level.or_else(|| unfamiliar(context, window, main));
+    let is_familiar = is_familiar(context, window, main);
+    let level = context
+        .level(window, Measure::BytesOutside, FLOOR_BYTES)
+        .filter(|level| !is_familiar || level.tail.p_value <= FAMILIAR_P_MAX);
+    let found = match (level, is_familiar) {
+        (None, false) => unfamiliar(context, window, main),
+        (level, _) => level,
+    };
     found.map(|level| deviation(window, main, &level)).into_iter().collect()
+}
+
+/// Whether the service is used to a destination: a named one it went to before, or an address it went to
+/// often, a day ago or earlier.
+fn is_familiar(context: &Context<'_>, window: &WorkloadWindow<'_>, main: &Conversation) -> bool {
+    let peer = peer_key(&main.server.party);
+    let windows_min = if is_internet(main) { FAMILIAR_WINDOWS } else { 1 };
+    context.baseline.service(&window.workload.service).is_some_and(|service| {
+        service.edges.iter().any(|(key, edge)| {
+            key.direction == Direction::Out
+                && key.peer == peer
+                && edge.established.clean >= windows_min
+                && context.start.saturating_sub(edge.settled) >= FAMILIAR_SECS
+        })
+    })
+}
+
+fn is_internet(conversation: &Conversation) -> bool {
+    matches!(conversation.server.party, Party::Outside(Outside::Prefix { .. }))
 }
 
 /// Judges what went to an unfamiliar address.
@@ -55,19 +83,13 @@ fn unfamiliar(
     let service = context.baseline.service(&window.workload.service)?;
     let peer = peer_key(&main.server.party);
     let known_secs = context.start - service.seen()?.first;
-    let is_familiar = service.edges.iter().any(|(key, edge)| {
-        key.direction == Direction::Out
-            && key.peer == peer
-            && edge.established.clean >= FAMILIAR_WINDOWS
-            && context.start - edge.settled >= FAMILIAR_SECS
-    });
-    let is_internet = matches!(main.server.party, Party::Outside(Outside::Prefix { .. }));
-    if is_familiar || !is_internet || known_secs < LEVELS_KNOWN_AFTER_SECS {
+    if !is_internet(main) || known_secs < LEVELS_KNOWN_AFTER_SECS {
         return None;
     }
-    let mut usual = bytes_per_window(service);
+    let mut usual = bytes_per_window(service, &peer);
     if usual.len() < OWN_EDGES_MIN {
-        usual = context.baseline.services.iter().flat_map(|(_, s)| bytes_per_window(s)).collect();
+        let services = context.baseline.services.iter();
+        usual = services.flat_map(|(_, service)| bytes_per_window(service, &peer)).collect();
     }
     let model = TailModel::of_values(&usual)?;
     let tail = model.judge(main.bytes_out, 0);
@@ -76,14 +98,15 @@ fn unfamiliar(
     (tail.p_value <= UNFAMILIAR_P_MAX).then_some(Level { observed, tail, needed, windows_known })
 }
 
-/// What a service sends to each address of the Internet in a window in which it goes there.
-fn bytes_per_window(service: &ServiceEvidence) -> Vec<u64> {
+/// What a service sends to each other address of the Internet in a window in which it goes there.
+fn bytes_per_window(service: &ServiceEvidence, but: &str) -> Vec<u64> {
     service
         .edges
         .iter()
         .filter(|(key, edge)| {
             key.direction == Direction::Out
                 && key.peer.contains('/')
+                && &*key.peer != but
                 && !is_inside(&key.peer)
                 && edge.established.clean > 0
         })

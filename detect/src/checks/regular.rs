@@ -145,8 +145,10 @@ mod tests {
         let mut times: Vec<i64> = Vec::new();
         while times.len() < n {
             time += gap();
-            if times.last().is_none_or(|last| time as i64 - last >= COLLAPSE_SECS) {
-                times.push(time as i64);
+            #[expect(clippy::cast_possible_truncation, reason = "whole seconds, as in the records")]
+            let second = time as i64;
+            if times.last().is_none_or(|last| second - last >= COLLAPSE_SECS) {
+                times.push(second);
             }
         }
         times

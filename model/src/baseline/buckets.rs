@@ -10,11 +10,13 @@ const STEPS: u64 = 1 << STEPS_LOG2;
 /// The bucket of a value.
 pub fn bucket_of(value: u64) -> Bucket {
     if value < STEPS {
-        return value as Bucket;
+        return Bucket::try_from(value).unwrap_or(Bucket::MAX);
     }
     let exponent = value.ilog2();
     let step = (value >> (exponent - STEPS_LOG2)) - STEPS;
-    ((u64::from(exponent - STEPS_LOG2 + 1) << STEPS_LOG2) + step) as Bucket
+    let bucket = (u64::from(exponent - STEPS_LOG2 + 1) << STEPS_LOG2) + step;
+    // At most 62 × 8: it always fits.
+    Bucket::try_from(bucket).unwrap_or(Bucket::MAX)
 }
 
 /// The smallest value of a bucket.
@@ -23,8 +25,8 @@ pub fn bucket_value(bucket: Bucket) -> u64 {
     if bucket < STEPS {
         return bucket;
     }
-    let shift = (bucket >> STEPS_LOG2) - 1;
-    (STEPS + bucket % STEPS).checked_shl(shift as u32).unwrap_or(u64::MAX)
+    let shift = u32::try_from((bucket >> STEPS_LOG2) - 1).unwrap_or(u32::MAX);
+    (STEPS + bucket % STEPS).checked_shl(shift).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

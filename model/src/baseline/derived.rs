@@ -85,6 +85,7 @@ impl TailModel {
             hour_of_week: 0,
             level: (value as f64).ln_1p(),
             weight: 1.0,
+            is_flagged: false,
         };
         let samples: Vec<Sample> = values.iter().map(sample).collect();
         (!samples.is_empty()).then(|| model(samples, Vec::new()))
@@ -111,10 +112,21 @@ impl TailModel {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Sample {
     hour_of_week: usize,
     level: f64,
     weight: f64,
+    is_flagged: bool,
+}
+
+impl Sample {
+    /// How far it reaches above a threshold. A flagged window says that there are such windows, not how
+    /// high they may go: one upload of a gigabyte must not make room for the next.
+    fn excess(&self, threshold: f64) -> f64 {
+        let excess = self.level - threshold;
+        if self.is_flagged { excess.min(EXCESS_PRIOR) } else { excess }
+    }
 }
 
 /// The distribution of a measure from the hours before `as_of_hour`, or `None` if there are none.
@@ -125,10 +137,8 @@ pub fn volume_tail(
 ) -> Option<TailModel> {
     let mut samples: Vec<Sample> = histogram
         .range(..(as_of_hour, 0))
-        .map(|(&(hour, bucket), counter)| Sample {
-            hour_of_week: hours.of(hour),
-            level: (bucket_value(bucket) as f64).ln_1p(),
-            weight: weight(counter),
+        .flat_map(|(&(hour, bucket), counter)| {
+            samples_of(hours.of(hour), (bucket_value(bucket) as f64).ln_1p(), *counter)
         })
         .collect();
     let n: f64 = samples.iter().map(|sample| sample.weight).sum();
@@ -149,7 +159,7 @@ fn model(mut samples: Vec<Sample>, offsets: Vec<f64>) -> TailModel {
     let threshold = quantile(&mut samples, 1.0 - TAIL_SHARE);
     let above = samples.iter().filter(|sample| sample.level > threshold);
     let (n_above, excess) = above.fold((0.0, 0.0), |(n, sum), sample| {
-        (n + sample.weight, sum + sample.weight * (sample.level - threshold))
+        (n + sample.weight, sum + sample.weight * sample.excess(threshold))
     });
     TailModel {
         n,
@@ -161,15 +171,19 @@ fn model(mut samples: Vec<Sample>, offsets: Vec<f64>) -> TailModel {
     }
 }
 
-fn weight(counter: &Counter) -> f64 {
-    counter.clean as f64 + FLAGGED_WEIGHT * counter.flagged as f64
+/// The clean windows of a bucket and the flagged ones, each at their weight.
+fn samples_of(hour_of_week: usize, level: f64, counter: Counter) -> impl Iterator<Item = Sample> {
+    let clean = (counter.clean as f64, false);
+    let flagged = (FLAGGED_WEIGHT * counter.flagged as f64, true);
+    let sample = move |(weight, is_flagged)| Sample { hour_of_week, level, weight, is_flagged };
+    [clean, flagged].map(sample).into_iter().filter(|sample| sample.weight > 0.0)
 }
 
 fn season(samples: &[Sample], median: f64) -> Vec<f64> {
     let mut by_hour: Vec<Vec<Sample>> = (0..HOURS_OF_WEEK).map(|_| Vec::new()).collect();
     for sample in samples {
         if let Some(hour) = by_hour.get_mut(sample.hour_of_week) {
-            hour.push(Sample { ..*sample });
+            hour.push(*sample);
         }
     }
     let offset = |mut hour: Vec<Sample>| {
@@ -221,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_usual_value_is_no_surprise_and_a_thousandfold_one_is() {
-        let steady = histogram((0..500).map(|i| (i / 12, 1000 + (i as u64 * 37) % 500)));
+        let steady =
+            histogram((0_i64..500).map(|i| (i / 12, 1000 + (i.unsigned_abs() * 37) % 500)));
         let model = volume_tail(&steady, 1000, &mut hours()).unwrap();
         assert!(model.judge(1200, 5).p_value > 0.01);
         assert!(model.judge(1_000_000, 5).p_value < 1e-4);
@@ -239,7 +254,11 @@ mod tests {
     #[test]
     fn the_nightly_backup_is_usual_at_its_hour_only() {
         let nightly = (0..24 * 28).flat_map(|hour| {
-            let value = if hour % 24 == 2 { 5_000_000_000 } else { 1_000_000 + hour as u64 % 7 };
+            let value = if hour % 24 == 2 {
+                5_000_000_000
+            } else {
+                1_000_000 + i64::unsigned_abs(hour) % 7
+            };
             (0..12).map(move |_| (hour, value))
         });
         let model = volume_tail(&histogram(nightly), 10_000, &mut hours()).unwrap();

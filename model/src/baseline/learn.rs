@@ -62,8 +62,8 @@ fn learn_workload(
         if !conversations.iter().any(|c| c.orientation.is_reliable()) {
             continue;
         }
-        let is_knock = flagged.scanners.contains(&name)
-            && conversations.iter().all(|c| c.is_bare());
+        let is_knock =
+            flagged.scanners.contains(&name) && conversations.iter().all(|c| c.is_bare());
         let flag = is_knock || flagged.edges.contains(&(Arc::clone(&name), key.clone()));
         if let Some(edge) = service.edges.slot(&key) {
             learn_edge(edge, &conversations, flag);

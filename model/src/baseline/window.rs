@@ -1,7 +1,9 @@
 //! What one workload did in one window: the unit that is judged and learned.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use super::evidence::{Direction, EdgeKey, Measure};
 use crate::activity::{Activity, Conversation, Endpoint};
@@ -10,9 +12,9 @@ use crate::identity::{Outside, Party, Workload};
 /// The name a party has as a peer: `svc:payments`, `aws:S3`, `net:partner`, `203.0.113.0/24`.
 pub fn peer_key(party: &Party) -> Arc<str> {
     match party {
-        Party::Workload(workload) => format!("svc:{}", workload.service).into(),
-        Party::Outside(Outside::AwsService(name)) => format!("aws:{name}").into(),
-        Party::Outside(Outside::Network(name)) => format!("net:{name}").into(),
+        Party::Workload(workload) => ["svc:", &workload.service].concat().into(),
+        Party::Outside(Outside::AwsService(name)) => ["aws:", name].concat().into(),
+        Party::Outside(Outside::Network(name)) => ["net:", name].concat().into(),
         Party::Outside(Outside::Prefix { network, bits }) => format!("{network}/{bits}").into(),
         Party::Outside(Outside::Group) => "multicast".into(),
     }
@@ -49,7 +51,9 @@ impl WorkloadWindow<'_> {
                 client.filter(|c| c.server.workload().is_some()).map(|c| c.bytes_out).sum()
             }
             Measure::Fanout => {
-                let servers: BTreeSet<_> = client.map(|c| c.server.address).collect();
+                let mut servers: Vec<_> = client.map(|c| c.server.address).collect();
+                servers.sort_unstable();
+                servers.dedup();
                 servers.len() as u64
             }
             Measure::RejectedOut => client.map(|c| c.rejected()).sum(),
@@ -79,17 +83,23 @@ fn edge_key(direction: Direction, other: &Endpoint, conversation: &Conversation)
 
 /// The window's conversations by workload, in a fixed order.
 pub fn workload_windows(activity: &Activity) -> Vec<WorkloadWindow<'_>> {
-    let mut by_workload: BTreeMap<(Arc<str>, Arc<str>), WorkloadWindow<'_>> = BTreeMap::new();
+    let mut windows: Vec<WorkloadWindow<'_>> = Vec::new();
+    let mut by_name: BTreeMap<(Arc<str>, Arc<str>), usize> = BTreeMap::new();
+    // A workload is mostly met as the same one in memory, and then need not be named again.
+    let mut by_pointer: HashMap<*const Workload, usize> = HashMap::new();
     let mut of = |workload: &Arc<Workload>, conversation, direction| {
-        let key = (Arc::clone(&workload.service), workload_key(workload));
-        let window = by_workload.entry(key).or_insert_with(|| WorkloadWindow {
-            workload: Arc::clone(workload),
-            as_client: Vec::new(),
-            as_server: Vec::new(),
+        let at = *by_pointer.entry(Arc::as_ptr(workload)).or_insert_with(|| {
+            let name = (Arc::clone(&workload.service), workload_key(workload));
+            *by_name.entry(name).or_insert_with(|| {
+                let workload = Arc::clone(workload);
+                let (as_client, as_server) = (Vec::new(), Vec::new());
+                windows.push(WorkloadWindow { workload, as_client, as_server });
+                windows.len() - 1
+            })
         });
         match direction {
-            Direction::Out => window.as_client.push(conversation),
-            Direction::In => window.as_server.push(conversation),
+            Direction::Out => windows[at].as_client.push(conversation),
+            Direction::In => windows[at].as_server.push(conversation),
         }
     };
     for conversation in &activity.conversations {
@@ -100,5 +110,6 @@ pub fn workload_windows(activity: &Activity) -> Vec<WorkloadWindow<'_>> {
             of(server, conversation, Direction::In);
         }
     }
-    by_workload.into_values().collect()
+    let mut windows: Vec<_> = windows.into_iter().map(Some).collect();
+    by_name.into_values().filter_map(|at| windows[at].take()).collect()
 }

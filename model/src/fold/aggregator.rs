@@ -7,9 +7,10 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use ingest::{FieldSet, FlowBatch, Ledger, RejectReason};
 
-use super::counts::{FoldCounts, TupleCounts};
+use super::counts::{Flow, FoldCounts};
 use super::key::{FoldKey, ObserverId, TupleKey};
 use super::observer::{Observed, RecordCounts};
+use super::packed::OneWay;
 use super::rows::{Class, FOLDED, Rows, SAID, Traffic};
 use super::state::WindowState;
 
@@ -29,7 +30,7 @@ pub struct FoldOptions {
 }
 
 impl FoldOptions {
-    /// Caps for one machine: two million five-tuples are about 300 MB.
+    /// Caps for one machine: two million five-tuples are about 150 MB.
     pub fn new(window_secs: i64) -> Self {
         Self {
             window_secs,
@@ -48,6 +49,8 @@ pub struct Aggregator {
     windows: BTreeMap<i64, WindowState>,
     closed_until: i64,
     ledger: Ledger,
+    /// New windows have room for so many five-tuples from the start.
+    tuples_expected: usize,
 }
 
 /// One observer's share of one batch and window, gathered before it is added to the window.
@@ -61,8 +64,24 @@ struct Share {
 impl Aggregator {
     /// An aggregator with no window open.
     pub fn new(options: FoldOptions) -> Self {
+        Self::expecting(options, 0)
+    }
+
+    /// An aggregator with no window open, told how many five-tuples windows have: a guess that saves
+    /// growing step by step, and changes no result.
+    pub fn expecting(options: FoldOptions, tuples_expected: usize) -> Self {
         let (windows, ledger) = (BTreeMap::new(), Ledger::default());
-        Self { options, windows, closed_until: i64::MIN, ledger }
+        Self { options, windows, closed_until: i64::MIN, ledger, tuples_expected }
+    }
+
+    /// The most five-tuples any open window has.
+    pub fn tuples_per_window(&self) -> usize {
+        self.windows.values().map(|state| state.tuples.len()).max().unwrap_or(0)
+    }
+
+    /// Gives up what only adding needs, when an aggregator is to wait for its merge.
+    pub fn seal(&mut self) {
+        self.windows.values_mut().for_each(|state| state.tuples.seal());
     }
 
     /// The columns the fold reads: decode no others.
@@ -84,7 +103,7 @@ impl Aggregator {
     pub fn push(&mut self, batch: &FlowBatch) {
         let rows = Rows::of(batch);
         let mut shares = Shares::new(batch);
-        let Self { options, windows, closed_until, ledger } = self;
+        let Self { options, windows, closed_until, ledger, tuples_expected } = self;
         ledger.records += batch.n_records() as u64;
         // Neighbouring records mostly share a window: it is looked up when it changes.
         let mut current: Option<(i64, &mut WindowState)> = None;
@@ -99,7 +118,9 @@ impl Aggregator {
             let window = placed.window;
             let state = match current {
                 Some((known, state)) if known == window => state,
-                _ => windows.entry(window).or_insert_with(|| WindowState::new(options)),
+                _ => windows
+                    .entry(window)
+                    .or_insert_with(|| WindowState::with_room(options, *tuples_expected)),
             };
             fold_row(state, &rows, row, &placed, shares.of(&rows, row, window));
             current = Some((window, state));
@@ -166,6 +187,16 @@ impl Aggregator {
         self.closed_until = closed_until;
         self.ledger.records += windows.values().map(WindowState::n_records).sum::<u64>();
         self.windows = windows;
+    }
+
+    /// An aggregator that goes on with another's windows and ledger.
+    pub(crate) fn resumed(
+        options: FoldOptions,
+        closed_until: i64,
+        windows: BTreeMap<i64, WindowState>,
+        ledger: Ledger,
+    ) -> Self {
+        Self { windows, closed_until, ledger, ..Self::new(options) }
     }
 
     /// Memory held by open windows, in bytes.
@@ -285,7 +316,7 @@ fn fold_traffic(state: &mut WindowState, t: &Traffic, observer: ObserverId, reje
             let key = FoldKey { client, server, port, protocol: TCP, rejected, observer };
             let Some(counts) = state.folds.slot(key, 1) else { return };
             let direction = if opens { &mut counts.out } else { &mut counts.back };
-            add(direction, t);
+            direction.merge(&flow(t));
             if opens { &mut counts.opened } else { &mut counts.answered }.add(t.start);
             counts.first = counts.first.min(t.start);
             counts.last = counts.last.max(t.end);
@@ -304,33 +335,23 @@ fn fold_tuple(state: &mut WindowState, t: &Traffic, observer: ObserverId, reject
     };
     let protocol = t.protocol;
     let key = TupleKey { low, high, low_port, high_port, protocol, rejected, observer };
-    let Some(counts) = state.tuples.slot(key, 1) else { return };
-    let (direction, first) = if from_low {
-        (&mut counts.from_low, &mut counts.low_first)
-    } else {
-        (&mut counts.from_high, &mut counts.high_first)
-    };
-    add(direction, t);
-    *first = (*first).min(t.start);
-    counts.last = counts.last.max(t.end);
-    counts.flags_known |= t.flags.is_some();
-    state.tuples.shrink(TupleCounts::records);
+    let Traffic { packets, bytes, start, end, flags, .. } = *t;
+    state.tuples.add_record(&key, &OneWay { from_low, packets, bytes, start, end, flags });
 }
 
-fn add(direction: &mut super::Flow, t: &Traffic) {
-    direction.merge(&super::Flow {
-        packets: t.packets,
-        bytes: t.bytes,
-        records: 1,
-        flags: t.flags.unwrap_or(0),
-    });
+fn flow(t: &Traffic) -> Flow {
+    Flow { packets: t.packets, bytes: t.bytes, records: 1, flags: t.flags.unwrap_or(0) }
 }
+
+/// The dictionary codes of account and interface, and the window.
+type Codes = (Option<usize>, Option<usize>, i64);
 
 /// The observers of one batch, found by their dictionary codes.
 struct Shares {
     list: Vec<Share>,
-    by_codes: HashMap<(Option<usize>, Option<usize>, i64), usize>,
-    last: Option<((Option<usize>, Option<usize>, i64), usize)>,
+    by_codes: HashMap<Codes, usize>,
+    by_id: HashMap<(ObserverId, i64), usize>,
+    last: Option<(Codes, usize)>,
     account: Arc<str>,
     flow_log_id: Arc<str>,
     n_fields: u32,
@@ -342,6 +363,7 @@ impl Shares {
         Self {
             list: Vec::new(),
             by_codes: HashMap::new(),
+            by_id: HashMap::new(),
             last: None,
             account: origin.account.as_deref().unwrap_or_default().into(),
             flow_log_id: origin.flow_log_id.as_deref().unwrap_or_default().into(),
@@ -371,12 +393,7 @@ impl Shares {
         share
     }
 
-    fn find(
-        &mut self,
-        rows: &Rows<'_>,
-        row: usize,
-        codes: (Option<usize>, Option<usize>, i64),
-    ) -> usize {
+    fn find(&mut self, rows: &Rows<'_>, row: usize, codes: Codes) -> usize {
         // Records without an interface are told apart by their resource, which has no code here.
         if codes.1.is_some()
             && let Some(&at) = self.by_codes.get(&codes)
@@ -391,8 +408,7 @@ impl Shares {
             .or_else(|| rows.resource_id.and_then(|column| column.get(row)))
             .unwrap_or_default();
         let id = ObserverId::of(&account, eni, &self.flow_log_id);
-        let known = self.list.iter().position(|s| s.id == id && s.window == codes.2);
-        let at = known.unwrap_or_else(|| {
+        let at = *self.by_id.entry((id, codes.2)).or_insert_with(|| {
             let mut observed =
                 Observed::new(account, Arc::from(eni), Arc::clone(&self.flow_log_id));
             observed.n_fields = self.n_fields;

@@ -46,6 +46,11 @@ impl Smallest {
         &self.times
     }
 
+    /// The smallest of them, ascending.
+    pub fn into_times(self) -> Vec<i64> {
+        self.times
+    }
+
     /// Rebuilds what [`Self::count`] and [`Self::times`] told.
     pub fn restore(count: u64, mut times: Vec<i64>) -> Self {
         times.sort_unstable();
@@ -160,6 +165,11 @@ impl<K: Sampled, V: Default> SampledMap<K, V> {
         self.map.len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
     /// Memory held, in bytes.
     pub fn size_bytes(&self) -> usize {
         self.map.allocation_size()
@@ -224,8 +234,12 @@ mod tests {
         fn the_smallest_times_do_not_depend_on_order(times in prop::collection::vec(0i64..500, 0..90)) {
             let mut forward = Smallest::default();
             let mut backward = Smallest::default();
-            times.iter().for_each(|&t| forward.add(t));
-            times.iter().rev().for_each(|&t| backward.add(t));
+            for &time in &times {
+                forward.add(time);
+            }
+            for &time in times.iter().rev() {
+                backward.add(time);
+            }
             prop_assert_eq!(forward, backward);
         }
     }

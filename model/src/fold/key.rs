@@ -43,8 +43,9 @@ pub struct TupleKey {
 }
 
 impl TupleKey {
-    /// The five-tuple in one word.
-    fn ports(&self) -> u64 {
+    /// What is no address, in one word.
+    #[inline]
+    pub(super) fn ports(&self) -> u64 {
         u64::from(self.low_port) << 32
             | u64::from(self.high_port) << 16
             | u64::from(self.protocol) << 8
@@ -104,9 +105,9 @@ impl Hash for FoldKey {
 }
 
 fn stable_hash(first: u128, second: u128, rest: u64) -> u64 {
-    let mut hasher = XxHash64::with_seed(1);
-    hasher.write(&first.to_le_bytes());
-    hasher.write(&second.to_le_bytes());
-    hasher.write(&rest.to_le_bytes());
-    hasher.finish()
+    let mut bytes = [0; 40];
+    bytes[..16].copy_from_slice(&first.to_le_bytes());
+    bytes[16..32].copy_from_slice(&second.to_le_bytes());
+    bytes[32..].copy_from_slice(&rest.to_le_bytes());
+    XxHash64::oneshot(1, &bytes)
 }

@@ -9,8 +9,10 @@ mod counts;
 mod keep;
 mod key;
 mod observer;
+mod packed;
 mod rows;
 mod state;
+mod tuples;
 
 pub use aggregator::{Aggregator, FoldOptions};
 pub use counts::{Flow, FoldCounts, TupleCounts, icmp};
@@ -18,3 +20,4 @@ pub use keep::{SampledMap, Smallest, TIMES_MAX};
 pub use key::{FoldKey, ObserverId, TupleKey};
 pub use observer::{Observed, RecordCounts};
 pub use state::WindowState;
+pub use tuples::Tuples;

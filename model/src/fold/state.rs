@@ -6,10 +6,11 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::aggregator::FoldOptions;
-use super::counts::{FoldCounts, TupleCounts};
+use super::counts::FoldCounts;
 use super::keep::{Sampled, SampledMap};
 use super::key::{FoldKey, ObserverId, TupleKey};
 use super::observer::Observed;
+use super::tuples::Tuples;
 
 impl Sampled for TupleKey {
     fn sample_hash(&self) -> u64 {
@@ -27,7 +28,7 @@ impl Sampled for FoldKey {
 #[derive(Clone, Debug)]
 pub struct WindowState {
     /// Inconclusive five-tuples.
-    pub tuples: SampledMap<TupleKey, TupleCounts>,
+    pub tuples: Tuples,
     /// Conclusive conversations.
     pub folds: SampledMap<FoldKey, FoldCounts>,
     /// Who observed.
@@ -39,8 +40,13 @@ pub struct WindowState {
 impl WindowState {
     /// An empty window.
     pub fn new(options: &FoldOptions) -> Self {
+        Self::with_room(options, 0)
+    }
+
+    /// An empty window with room for so many five-tuples.
+    pub(super) fn with_room(options: &FoldOptions, n_tuples: usize) -> Self {
         Self {
-            tuples: SampledMap::new(options.tuples_per_window_max),
+            tuples: Tuples::new(options.tuples_per_window_max, n_tuples),
             folds: SampledMap::new(options.conversations_per_window_max),
             observers: BTreeMap::new(),
             aws_services: HashMap::new(),
@@ -49,7 +55,7 @@ impl WindowState {
 
     /// Adds what was gathered elsewhere for the same window.
     pub fn merge(&mut self, other: Self) {
-        self.tuples.merge(other.tuples, TupleCounts::records, TupleCounts::merge);
+        self.tuples.merge(other.tuples);
         self.folds.merge(other.folds, FoldCounts::records, FoldCounts::merge);
         for (id, observed) in other.observers {
             self.observers.entry(id).and_modify(|known| known.merge(&observed)).or_insert(observed);

@@ -14,6 +14,7 @@ use ingest::ip_ranges::Prefix;
 
 use super::address::Address;
 use super::facts::Change;
+use super::memory::SeenHolder;
 
 /// Interfaces remembered per address from records; an address passes on more rarely than this
 /// within a baseline's reach.
@@ -142,6 +143,41 @@ impl Book {
         claims.push(Claim::Seen { eni: Arc::clone(eni), first: time, last: time, n_times: 1 });
         forget_oldest(claims);
         Change::Some
+    }
+
+    /// All that records showed, in a fixed order.
+    pub(super) fn seen(&self) -> Vec<SeenHolder> {
+        let names: HashMap<Scope, &Arc<str>> =
+            self.scopes.iter().map(|(name, &scope)| (scope, name)).collect();
+        let mut all = Vec::new();
+        for (&(scope, prefix), claims) in &self.claims {
+            let Some(&name) = names.get(&scope) else { continue };
+            let address = Address::from(prefix.network());
+            all.extend(claims.iter().filter_map(|claim| match claim {
+                Claim::Listed { .. } => None,
+                Claim::Seen { eni, first, last, n_times } => Some(SeenHolder {
+                    scope: Arc::clone(name),
+                    address,
+                    eni: Arc::clone(eni),
+                    first: *first,
+                    last: *last,
+                    n_times: *n_times,
+                }),
+            }));
+        }
+        all.sort_unstable();
+        all
+    }
+
+    /// Takes up one of what [`Self::seen`] told.
+    pub(super) fn restore_seen(&mut self, holder: &SeenHolder) {
+        let scope = self.scope(&holder.scope);
+        self.note(scope, host(holder.address));
+        let claims = self.claims.entry((scope, host(holder.address))).or_default();
+        let SeenHolder { eni, first, last, n_times, .. } = holder;
+        let (eni, first, last, n_times) = (Arc::clone(eni), *first, *last, *n_times);
+        claims.push(Claim::Seen { eni, first, last, n_times });
+        forget_oldest(claims);
     }
 
     fn note(&mut self, scope: Scope, prefix: Prefix) {

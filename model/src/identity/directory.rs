@@ -50,11 +50,11 @@ pub struct ServiceRow {
 /// Knows who is who.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    sources: Sources,
+    pub(super) sources: Sources,
     ip_ranges: Option<IpRanges>,
-    book: Book,
-    newest_fact: i64,
-    generation: u64,
+    pub(super) book: Book,
+    pub(super) newest_fact: i64,
+    pub(super) generation: u64,
     /// Resolved addresses that are no interface's own: account, VPC, address.
     lone: BTreeSet<(Arc<str>, Arc<str>, Address)>,
     n_lone_capped: u64,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::address::Address;
+use super::memory::RememberedEni;
 
 /// Interfaces remembered from records; more are counted, not kept. Accounts have at most some
 /// thousands per region.
@@ -156,6 +157,21 @@ impl Known {
                 self.own.pop_last();
             }
         }
+        self.join();
+    }
+
+    fn restored(eni: RememberedEni) -> Self {
+        let RememberedEni { at, before, current, mut own } = eni;
+        while own.len() > OWN_ADDRESSES_MAX {
+            own.pop_last();
+        }
+        let facts = before.clone();
+        let mut known = Self { at, before, current, facts, own };
+        known.join();
+        known
+    }
+
+    fn join(&mut self) {
         self.facts = self.before.clone();
         self.facts.add(&self.current, Choose::Added);
         self.facts.address = self.own_address();
@@ -229,5 +245,31 @@ impl Recorded {
 
     pub(super) fn n_capped(&self) -> u64 {
         self.n_capped
+    }
+
+    pub(super) fn accounts(&self) -> &BTreeMap<Arc<str>, Arc<str>> {
+        &self.accounts
+    }
+
+    pub(super) fn remembered(&self) -> impl Iterator<Item = RememberedEni> {
+        self.enis.values().map(|known| RememberedEni {
+            at: known.at,
+            before: known.before.clone(),
+            current: known.current.clone(),
+            own: known.own.clone(),
+        })
+    }
+
+    /// Takes up what [`Self::remembered`] and [`Self::accounts`] told.
+    pub(super) fn restore(
+        &mut self,
+        enis: Vec<RememberedEni>,
+        accounts: BTreeMap<Arc<str>, Arc<str>>,
+    ) {
+        self.accounts = accounts;
+        for eni in enis.into_iter().take(RECORDED_ENIS_MAX) {
+            let known = Known::restored(eni);
+            self.enis.insert(Arc::clone(&known.facts.eni), known);
+        }
     }
 }

@@ -40,6 +40,7 @@ mod estate;
 mod facts;
 mod kind;
 mod labels;
+mod memory;
 mod naming;
 mod party;
 mod roles;
@@ -50,6 +51,7 @@ pub use address::Address;
 pub use directory::{Directory, IdentityOptions, LONE_ADDRESSES_MAX, ServiceRow};
 pub use facts::{EniFacts, RECORDED_ENIS_MAX};
 pub use labels::{LABELS_BYTES_MAX, Labels, LabelsError};
+pub use memory::{Remembered, RememberedEni, SeenHolder};
 pub use party::{Infrastructure, Outside, Party, Tagged, Why, Workload};
 
 #[cfg(test)]

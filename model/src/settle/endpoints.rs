@@ -8,14 +8,15 @@ use hashbrown::HashMap;
 use ingest::Field;
 use twox_hash::XxHash64;
 
+use super::observers::Observers;
 use crate::activity::{Endpoint, Vantage};
-use crate::fold::{Observed, ObserverId, WindowState};
+use crate::fold::{Observed, WindowState};
 use crate::identity::{Address, Directory, EniFacts};
 
 /// An end of a conversation, the same in every window: a hash of account, VPC and address, or of
 /// the address alone outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EndpointId(pub(crate) u64);
+pub(crate) struct EndpointId(pub(crate) u64);
 
 impl EndpointId {
     fn of(endpoint: &Endpoint) -> Self {
@@ -31,31 +32,44 @@ impl EndpointId {
     }
 }
 
+/// An endpoint's number within one window.
+pub(super) type EndpointNumber = u32;
+
+/// An endpoint, and what is asked of it often.
+struct Known {
+    id: EndpointId,
+    endpoint: Endpoint,
+    outside: bool,
+}
+
 /// Resolves addresses as the observers of one window see them.
 pub(super) struct Endpoints<'a> {
     state: &'a WindowState,
-    own: BTreeMap<ObserverId, u128>,
+    own: &'a [Option<u128>],
     directory: &'a mut Directory,
     time: i64,
     /// Observers of one VPC share what an address means.
-    scopes: HashMap<ObserverId, (u32, Arc<str>, Arc<str>)>,
-    by_address: HashMap<(u32, u128), EndpointId>,
-    by_id: HashMap<EndpointId, Endpoint>,
+    scopes: Vec<(u32, Arc<str>, Arc<str>)>,
+    by_address: HashMap<(u128, u32), EndpointNumber>,
+    by_id: HashMap<EndpointId, EndpointNumber>,
+    known: Vec<Known>,
 }
 
 impl<'a> Endpoints<'a> {
     pub(super) fn new(
         state: &'a WindowState,
-        own: BTreeMap<ObserverId, u128>,
+        observers: &Observers<'_>,
+        own: &'a [Option<u128>],
         directory: &'a mut Directory,
         time: i64,
     ) -> Self {
-        for (id, observed) in sorted(&state.observers) {
-            directory.observe(&facts(observed, own.get(&id).copied()), time);
+        let by_name = observers.by_name();
+        for &(n, observed) in &by_name {
+            directory.observe(&facts(observed, own.get(n).copied().flatten()), time);
         }
         let mut numbers: BTreeMap<(Arc<str>, Arc<str>), u32> = BTreeMap::new();
-        let mut scopes = HashMap::new();
-        for (id, observed) in sorted(&state.observers) {
+        let mut scopes = vec![(0, Arc::from(""), Arc::from("")); by_name.len()];
+        for (n_observer, observed) in by_name {
             let vpc = match observed.said(Field::VpcId) {
                 Some(vpc) => Arc::clone(vpc),
                 None => directory
@@ -65,50 +79,79 @@ impl<'a> Endpoints<'a> {
             let n = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
             let account = Arc::clone(&observed.account);
             let number = *numbers.entry((Arc::clone(&account), Arc::clone(&vpc))).or_insert(n);
-            scopes.insert(id, (number, account, vpc));
+            scopes[n_observer] = (number, account, vpc);
         }
-        let (by_address, by_id) = (HashMap::new(), HashMap::new());
-        Self { state, own, directory, time, scopes, by_address, by_id }
+        let (by_address, by_id, known) = (HashMap::new(), HashMap::new(), Vec::new());
+        Self { state, own, directory, time, scopes, by_address, by_id, known }
     }
 
     /// The endpoint an address is, seen from an observer.
-    pub(super) fn of(&mut self, observer: ObserverId, address: u128) -> EndpointId {
-        let Some((scope, account, vpc)) = self.scopes.get(&observer) else {
-            return EndpointId(0);
-        };
-        if let Some(&id) = self.by_address.get(&(*scope, address)) {
-            return id;
+    #[inline]
+    pub(super) fn of(&mut self, observer: usize, address: u128) -> EndpointNumber {
+        let scope = self.scopes[observer].0;
+        match self.by_address.get(&(address, scope)) {
+            Some(&number) => number,
+            None => self.resolve(observer, address),
         }
+    }
+
+    fn resolve(&mut self, observer: usize, address: u128) -> EndpointNumber {
+        let (scope, account, vpc) = &self.scopes[observer];
         let service = self.state.aws_services.get(&address).map(AsRef::as_ref);
         let at = Address::from(address);
         let party = self.directory.resolve(account, vpc, at, service, self.time);
         let endpoint = Endpoint { party, address: at };
         let id = EndpointId::of(&endpoint);
-        self.by_address.insert((*scope, address), id);
-        self.by_id.insert(id, endpoint);
-        id
+        let n = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+        let number = *self.by_id.entry(id).or_insert(n);
+        if number == n {
+            let outside = endpoint.workload().is_none();
+            self.known.push(Known { id, endpoint, outside });
+        }
+        self.by_address.insert((address, *scope), number);
+        number
     }
 
-    pub(super) fn get(&self, id: EndpointId) -> Option<&Endpoint> {
-        self.by_id.get(&id)
+    pub(super) fn get(&self, number: EndpointNumber) -> &Endpoint {
+        &self.known[number as usize].endpoint
     }
 
-    /// A fixed order for reports and judging.
-    pub(super) fn order(&self, id: EndpointId) -> (u128, EndpointId) {
-        (self.by_id.get(&id).map_or(0, |endpoint| u128::from(endpoint.address)), id)
+    #[inline]
+    pub(super) fn id(&self, number: EndpointNumber) -> EndpointId {
+        self.known[number as usize].id
+    }
+
+    #[inline]
+    pub(super) fn is_outside(&self, number: EndpointNumber) -> bool {
+        self.known[number as usize].outside
+    }
+
+    /// The place of each endpoint in a fixed order, for reports and judging: by address.
+    pub(super) fn places(&self) -> Vec<u32> {
+        let mut order: Vec<EndpointNumber> = (0_u32..).take(self.known.len()).collect();
+        order.sort_unstable_by_key(|&number| {
+            let known = &self.known[number as usize];
+            (u128::from(known.endpoint.address), known.id)
+        });
+        let mut places = vec![0; order.len()];
+        for (place, number) in (0_u32..).zip(order) {
+            places[number as usize] = place;
+        }
+        places
     }
 
     /// From where an observer sees a conversation.
     pub(super) fn vantage(
         &self,
-        id: ObserverId,
+        number: usize,
         observed: &Observed,
         client: &Endpoint,
         server: &Endpoint,
     ) -> Vantage {
+        let own = self.own[number];
         let is_at = |end: &Endpoint| {
-            let by_eni = end.workload().and_then(|w| w.eni.as_ref()) == Some(&observed.eni);
-            by_eni || self.own.get(&id) == Some(&u128::from(end.address))
+            own == Some(u128::from(end.address))
+                || end.workload().and_then(|w| w.eni.as_ref()) == Some(&observed.eni)
         };
         if is_at(client) {
             Vantage::Client
@@ -118,15 +161,6 @@ impl<'a> Endpoints<'a> {
             Vantage::Between
         }
     }
-}
-
-/// Observers in the order of their names: an id's own order is arbitrary.
-fn sorted(observers: &BTreeMap<ObserverId, Observed>) -> Vec<(ObserverId, &Observed)> {
-    let mut list: Vec<_> = observers.iter().map(|(&id, observed)| (id, observed)).collect();
-    list.sort_by(|(_, a), (_, b)| {
-        (&a.account, &a.eni, &a.flow_log_id).cmp(&(&b.account, &b.eni, &b.flow_log_id))
-    });
-    list
 }
 
 fn facts(observed: &Observed, own: Option<u128>) -> EniFacts {

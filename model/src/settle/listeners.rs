@@ -1,6 +1,8 @@
 //! What settling remembers: who listens where, and which five-tuples were active lately.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+
+use hashbrown::HashMap;
 
 use super::endpoints::EndpointId;
 
@@ -11,21 +13,32 @@ const LISTENER_SECS: i64 = 36 * 3600;
 /// At most this many listeners are remembered; the ones with the largest hash are dropped first.
 const LISTENERS_MAX: usize = 1 << 20;
 
+type Listener = (EndpointId, u16, u8);
+
 /// Who was seen to answer where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listeners {
-    last_seen: BTreeMap<(EndpointId, u16, u8), i64>,
+    last_seen: HashMap<Listener, i64>,
 }
 
 impl Listeners {
+    #[inline]
     pub(super) fn knows(&self, endpoint: EndpointId, port: u16, protocol: u8) -> bool {
         self.last_seen.contains_key(&(endpoint, port, protocol))
     }
 
     pub(super) fn note(&mut self, endpoint: EndpointId, port: u16, protocol: u8, time: i64) {
         self.last_seen.insert((endpoint, port, protocol), time);
+    }
+
+    /// Drops what is over the cap.
+    pub(super) fn shrink(&mut self) {
         if self.last_seen.len() > LISTENERS_MAX {
-            self.last_seen.pop_last();
+            let mut keys: Vec<Listener> = self.last_seen.keys().copied().collect();
+            let (_, _, dropped) = keys.select_nth_unstable(LISTENERS_MAX - 1);
+            for key in dropped {
+                self.last_seen.remove(key);
+            }
         }
     }
 
@@ -38,7 +51,13 @@ impl Listeners {
 
     /// All of them as (endpoint, port, protocol, last seen), in a fixed order.
     pub fn rows(&self) -> impl Iterator<Item = (u64, u16, u8, i64)> {
-        self.last_seen.iter().map(|(&(id, port, protocol), &last)| (id.0, port, protocol, last))
+        let mut rows: Vec<_> = self
+            .last_seen
+            .iter()
+            .map(|(&(id, port, protocol), &last)| (id.0, port, protocol, last))
+            .collect();
+        rows.sort_unstable();
+        rows.into_iter()
     }
 
     /// Rebuilds what [`Self::rows`] told.
@@ -52,16 +71,30 @@ impl Listeners {
 /// active lately is a new connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recent {
-    windows: VecDeque<(i64, BTreeSet<u64>)>,
+    /// The hashes of each window, ascending, each once.
+    windows: VecDeque<(i64, Vec<u64>)>,
 }
 
 impl Recent {
-    pub(super) fn contains(&self, hash: u64) -> bool {
-        self.windows.iter().any(|(_, hashes)| hashes.contains(&hash))
+    /// Tells which of some hashes, given ascending with a number each, were active.
+    pub(super) fn among(&self, hashes: &[(u64, u32)], mut active: impl FnMut(u32)) {
+        for (_, known) in &self.windows {
+            let mut known = known.iter().copied().peekable();
+            for &(hash, at) in hashes {
+                while known.next_if(|&known| known < hash).is_some() {}
+                if known.peek() == Some(&hash) {
+                    active(at);
+                }
+            }
+        }
     }
 
-    pub(super) fn note(&mut self, window: i64, hashes: Vec<u64>) {
-        self.windows.push_back((window, hashes.into_iter().collect()));
+    /// Notes a window's hashes, ascending.
+    pub(super) fn note(&mut self, window: i64, hashes: &[(u64, u32)]) {
+        let mut kept: Vec<u64> = hashes.iter().map(|&(hash, _)| hash).collect();
+        kept.dedup();
+        kept.shrink_to_fit();
+        self.windows.push_back((window, kept));
     }
 
     pub(super) fn forget_before(&mut self, window: i64) {
@@ -77,9 +110,13 @@ impl Recent {
 
     /// Rebuilds what [`Self::rows`] told.
     pub fn restore(rows: impl IntoIterator<Item = (i64, u64)>) -> Self {
-        let mut windows: BTreeMap<i64, BTreeSet<u64>> = BTreeMap::new();
+        let mut windows: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
         for (start, hash) in rows {
-            windows.entry(start).or_default().insert(hash);
+            windows.entry(start).or_default().push(hash);
+        }
+        for hashes in windows.values_mut() {
+            hashes.sort_unstable();
+            hashes.dedup();
         }
         Self { windows: windows.into_iter().collect() }
     }

@@ -5,24 +5,26 @@
 
 mod endpoints;
 mod listeners;
+mod observers;
 mod orient;
 mod overlap;
 mod own_address;
 mod sides;
+mod views;
 
-use std::collections::BTreeMap;
-
-use hashbrown::HashMap;
+use hashbrown::HashSet;
 use ingest::Ledger;
 
-use crate::activity::{Activity, Conversation, EniWindow, Vantage};
-use crate::fold::{ObserverId, WindowState};
+use crate::activity::{Activity, EniWindow};
+use crate::fold::WindowState;
 use crate::identity::{Directory, Party};
 
-use endpoints::{EndpointId, Endpoints};
+use endpoints::{EndpointNumber, Endpoints};
 pub use listeners::{Listeners, Recent};
+use observers::Observers;
+use orient::{Between, Evidence, Oriented, Port};
 use overlap::Use;
-use sides::Side;
+use sides::{ConversationKey, Sides};
 
 /// Whether a service is known to serve a port, from a baseline.
 pub type Serves<'a> = &'a dyn Fn(&Party, u16, u8) -> bool;
@@ -36,14 +38,6 @@ pub struct Carried {
     pub recent: Recent,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct ConversationKey {
-    client: EndpointId,
-    server: EndpointId,
-    port: u16,
-    protocol: u8,
-}
-
 /// Settles one window. Windows must come oldest first.
 pub fn settle(
     start: i64,
@@ -54,92 +48,155 @@ pub fn settle(
     serves: Serves<'_>,
     ledger: &mut Ledger,
 ) -> Activity {
-    let uses = overlap::choose(&state.observers, ledger);
-    let own = own_address::find(state, directory, start);
-    let mut endpoints = Endpoints::new(state, own, directory, start);
-    let mut sides: HashMap<ConversationKey, BTreeMap<ObserverId, Side>> = HashMap::new();
-    add_conclusive(state, &uses, &mut endpoints, &mut sides);
-    add_inconclusive(start, window_secs, state, &uses, carried, &mut endpoints, &mut sides, serves);
-    note_listeners(start, carried, &sides);
+    let observers = Observers::of(state);
+    let uses = overlap::choose(&observers, ledger);
+    let own = own_address::find(state, &observers, directory, start);
+    let mut endpoints = Endpoints::new(state, &observers, &own, directory, start);
+    let window = Window { state, observers: &observers, uses: &uses };
+    let mut sides = Sides::default();
+    let asked = window.add_conclusive(&mut endpoints, &mut sides);
+    carried.recent.forget_before(start - 2 * window_secs);
+    let evidence = Evidence::new(serves, &carried.listeners, asked);
+    let mut tuples = window.orient(&mut endpoints, evidence);
+    window.find_begun_earlier(start, &mut tuples, &mut carried.recent);
+    window.add_inconclusive(&tuples, &mut sides);
+    note_listeners(start, &mut carried.listeners, &endpoints, &sides);
     count_cuts(state, ledger);
-    let conversations = choose_vantages(&endpoints, state, sides);
+    let conversations = views::choose(&endpoints, &observers, sides);
     Activity { start, window_secs, conversations, enis: eni_windows(state) }
 }
 
-type Sides = HashMap<ConversationKey, BTreeMap<ObserverId, Side>>;
-
-fn add_conclusive(
-    state: &WindowState,
-    uses: &BTreeMap<ObserverId, Use>,
-    endpoints: &mut Endpoints<'_>,
-    sides: &mut Sides,
-) {
-    for (key, counts) in state.folds.iter() {
-        if !uses.get(&key.observer).is_some_and(|used| used.verdict(key.rejected)) {
-            continue;
-        }
-        let client = endpoints.of(key.observer, key.client);
-        let server = endpoints.of(key.observer, key.server);
-        let conversation =
-            ConversationKey { client, server, port: key.port, protocol: key.protocol };
-        let side = sides.entry(conversation).or_default().entry(key.observer).or_default();
-        side.add_conclusive(counts, key.rejected);
-    }
+/// What is settled, and which of it counts.
+struct Window<'a> {
+    state: &'a WindowState,
+    observers: &'a Observers<'a>,
+    uses: &'a [Use],
 }
 
-#[expect(clippy::too_many_arguments, reason = "the one place where all of settling meets")]
-fn add_inconclusive(
-    start: i64,
-    window_secs: i64,
-    state: &WindowState,
-    uses: &BTreeMap<ObserverId, Use>,
-    carried: &mut Carried,
-    endpoints: &mut Endpoints<'_>,
-    sides: &mut Sides,
-    serves: Serves<'_>,
-) {
-    let mut evidence = orient::Evidence::new(serves);
-    for key in sides.keys() {
-        evidence.note_conclusive(*key);
+/// An inconclusive five-tuple, oriented; in the order of the window's.
+#[derive(Clone, Copy)]
+struct OrientedTuple {
+    low: EndpointNumber,
+    high: EndpointNumber,
+    observer: u32,
+    /// `None` for one that does not count.
+    oriented: Option<Oriented>,
+    begun_earlier: bool,
+}
+
+impl Window<'_> {
+    /// The observer's number, if what it says with this verdict counts.
+    #[inline]
+    fn used(&self, id: crate::fold::ObserverId, rejected: bool) -> Option<usize> {
+        let number = self.observers.number(id)?;
+        self.uses.get(number).filter(|used| used.verdict(rejected)).map(|_| number)
     }
-    let mut tuples = Vec::with_capacity(state.tuples.len());
-    for (key, counts) in state.tuples.iter() {
-        if !uses.get(&key.observer).is_some_and(|used| used.verdict(key.rejected)) {
-            continue;
+
+    /// Gathers what records with a SYN told; gives the ports that were asked.
+    fn add_conclusive(&self, endpoints: &mut Endpoints<'_>, sides: &mut Sides) -> HashSet<Port> {
+        let mut asked = HashSet::new();
+        for (key, counts) in self.state.folds.iter() {
+            let Some(observer) = self.used(key.observer, key.rejected) else { continue };
+            let client = endpoints.of(observer, key.client);
+            let server = endpoints.of(observer, key.server);
+            let (port, protocol) = (key.port, key.protocol);
+            asked.insert(Port::of(server, port, protocol));
+            let conversation = ConversationKey { client, server, port, protocol };
+            sides.of(conversation, observer).add_conclusive(counts, key.rejected);
         }
-        let low = endpoints.of(key.observer, key.low);
-        let high = endpoints.of(key.observer, key.high);
-        evidence.note_tuple(low, high, key);
-        tuples.push((low, high, key, counts));
+        asked
     }
-    carried.recent.forget_before(start - 2 * window_secs);
-    let mut active = Vec::new();
-    for (low, high, key, counts) in tuples {
-        let (low_is_client, orientation) =
-            evidence.orient(&carried.listeners, endpoints, low, high, key, counts);
-        let (client, server, port) =
-            if low_is_client { (low, high, key.high_port) } else { (high, low, key.low_port) };
-        let conversation = ConversationKey { client, server, port, protocol: key.protocol };
-        let hash = key.stable_hash();
-        let begun_earlier = carried.recent.contains(hash);
-        if !(counts.flags_known && key.protocol == sides::TCP) {
-            active.push(hash);
+
+    /// Who is client in each inconclusive five-tuple. Most are oriented at once; the others by how
+    /// many counterparts their ends have, which is counted for them alone.
+    fn orient(
+        &self,
+        endpoints: &mut Endpoints<'_>,
+        mut evidence: Evidence<'_>,
+    ) -> Vec<OrientedTuple> {
+        const UNUSED: OrientedTuple = OrientedTuple {
+            low: 0,
+            high: 0,
+            observer: u32::MAX,
+            oriented: None,
+            begun_earlier: false,
+        };
+        let mut tuples = Vec::with_capacity(self.state.tuples.len());
+        for (key, counts) in self.state.tuples.iter() {
+            let Some(observer) = self.used(key.observer, key.rejected) else {
+                tuples.push(UNUSED);
+                continue;
+            };
+            let low = endpoints.of(observer, key.low);
+            let high = endpoints.of(observer, key.high);
+            let oriented = evidence.orient(endpoints, Between { low, high, key: &key }, &counts);
+            let observer = u32::try_from(observer).unwrap_or(u32::MAX);
+            tuples.push(OrientedTuple { low, high, observer, oriented, begun_earlier: false });
         }
-        let side = sides.entry(conversation).or_default().entry(key.observer).or_default();
-        let tuple = sides::Tuple { counts, low_is_client, begun_earlier, rejected: key.rejected };
-        side.add_tuple(&tuple, key.protocol, orientation);
+        if evidence.counts_fan() {
+            self.orient_by_fan(&mut evidence, &mut tuples);
+        }
+        tuples
     }
-    carried.recent.note(start, active);
+
+    fn orient_by_fan(&self, evidence: &mut Evidence<'_>, tuples: &mut [OrientedTuple]) {
+        for (tuple, (key, _)) in tuples.iter().zip(self.state.tuples.iter()) {
+            if tuple.observer != u32::MAX {
+                evidence.note_tuple(Between { low: tuple.low, high: tuple.high, key: &key });
+            }
+        }
+        for (tuple, (key, counts)) in tuples.iter_mut().zip(self.state.tuples.iter()) {
+            if tuple.observer != u32::MAX && tuple.oriented.is_none() {
+                let between = Between { low: tuple.low, high: tuple.high, key: &key };
+                tuple.oriented = Some(evidence.orient_by_fan(between, &counts));
+            }
+        }
+    }
+
+    /// Which five-tuples went on from earlier windows, where flags do not tell.
+    fn find_begun_earlier(&self, start: i64, tuples: &mut [OrientedTuple], recent: &mut Recent) {
+        let mut hashes = Vec::with_capacity(tuples.len());
+        for ((at, tuple), (key, counts)) in
+            (0_u32..).zip(tuples.iter()).zip(self.state.tuples.iter())
+        {
+            let flags_tell = counts.flags_known && key.protocol == sides::TCP;
+            if tuple.oriented.is_some() && !flags_tell {
+                hashes.push((key.stable_hash(), at));
+            }
+        }
+        hashes.sort_unstable();
+        recent.among(&hashes, |at| tuples[at as usize].begun_earlier = true);
+        recent.note(start, &hashes);
+    }
+
+    fn add_inconclusive(&self, tuples: &[OrientedTuple], sides: &mut Sides) {
+        for (tuple, (key, counts)) in tuples.iter().zip(self.state.tuples.iter()) {
+            let Some((low_is_client, orientation)) = tuple.oriented else { continue };
+            let (client, server, port) = if low_is_client {
+                (tuple.low, tuple.high, key.high_port)
+            } else {
+                (tuple.high, tuple.low, key.low_port)
+            };
+            let protocol = key.protocol;
+            let conversation = ConversationKey { client, server, port, protocol };
+            let side = sides.of(conversation, tuple.observer as usize);
+            let OrientedTuple { begun_earlier, .. } = *tuple;
+            let rejected = key.rejected;
+            let tuple = sides::Tuple { counts: &counts, low_is_client, begun_earlier, rejected };
+            side.add_tuple(&tuple, protocol, orientation);
+        }
+    }
 }
 
 /// Remembers who answered where: the next windows' mid-stream records are oriented by it.
-fn note_listeners(start: i64, carried: &mut Carried, sides: &Sides) {
-    carried.listeners.forget_before(start);
-    for (key, by_observer) in sides {
-        if by_observer.values().any(Side::shows_listener) {
-            carried.listeners.note(key.server, key.port, key.protocol, start);
+fn note_listeners(start: i64, listeners: &mut Listeners, endpoints: &Endpoints<'_>, sides: &Sides) {
+    listeners.forget_before(start);
+    for (key, _, side) in sides.iter() {
+        if side.shows_listener() {
+            listeners.note(endpoints.id(key.server), key.port, key.protocol, start);
         }
     }
+    listeners.shrink();
 }
 
 fn count_cuts(state: &WindowState, ledger: &mut Ledger) {
@@ -150,89 +207,6 @@ fn count_cuts(state: &WindowState, ledger: &mut Ledger) {
     for (cap, n) in cuts.into_iter().filter(|&(_, n)| n > 0) {
         *ledger.capped.entry(cap).or_default() += n;
     }
-}
-
-fn choose_vantages(
-    endpoints: &Endpoints<'_>,
-    state: &WindowState,
-    sides: Sides,
-) -> Vec<Conversation> {
-    let mut ordered: Vec<_> = sides.into_iter().collect();
-    ordered.sort_by_cached_key(|(key, _)| {
-        (endpoints.order(key.client), endpoints.order(key.server), key.port, key.protocol)
-    });
-    ordered
-        .into_iter()
-        .filter_map(|(key, by_observer)| conversation(endpoints, state, key, &by_observer))
-        .collect()
-}
-
-fn conversation(
-    endpoints: &Endpoints<'_>,
-    state: &WindowState,
-    key: ConversationKey,
-    by_observer: &BTreeMap<ObserverId, Side>,
-) -> Option<Conversation> {
-    let client = endpoints.get(key.client)?.clone();
-    let server = endpoints.get(key.server)?.clone();
-    let ranked = |(&observer, side): (&ObserverId, &Side)| {
-        let observed = state.observers.get(&observer)?;
-        let vantage = endpoints.vantage(observer, observed, &client, &server);
-        let complete = observed.records.skipdata == 0;
-        // The client's numbers, unless AWS lost some of them and the server's are whole.
-        let rank = (vantage > Vantage::Between && complete, vantage, complete);
-        Some((rank, observed, vantage, side.clone()))
-    };
-    let mut views: Vec<_> = by_observer.iter().filter_map(ranked).collect();
-    views.sort_by(|a, b| {
-        (b.0, &a.1.account, &a.1.eni, &a.1.flow_log_id).cmp(&(
-            a.0,
-            &b.1.account,
-            &b.1.eni,
-            &b.1.flow_log_id,
-        ))
-    });
-    let orientation = views.iter().map(|view| view.3.orientation).max()?;
-    let rejected_at = |at: Vantage| {
-        views.iter().filter(|view| view.2 == at).map(|view| view.3.rejected).max().unwrap_or(0)
-    };
-    let (rejected_at_client, rejected_at_server) = (
-        rejected_at(Vantage::Client).max(rejected_at(Vantage::Between)),
-        rejected_at(Vantage::Server),
-    );
-    let (_, first_observed, vantage, mut side) = views.first()?.clone();
-    // Two flow logs of the same interface, one of accepted and one of rejected traffic, complete each other.
-    for (_, observed, _, other) in views.iter().skip(1) {
-        if observed.account == first_observed.account && observed.eni == first_observed.eni {
-            side.merge(other);
-        }
-    }
-    // Strangers' answers to forged packets are nobody's conversation.
-    if vantage != Vantage::Between && side.is_backscatter() {
-        return None;
-    }
-    Some(Conversation {
-        client,
-        server,
-        port: key.port,
-        protocol: key.protocol,
-        orientation,
-        vantage,
-        incomplete: first_observed.records.skipdata > 0,
-        attempts: side.attempts,
-        answered: side.answered.count(),
-        continued: side.continued,
-        rejected_at_client,
-        rejected_at_server,
-        records_out: u64::from(side.out.records),
-        packets_out: side.out.packets,
-        bytes_out: side.out.bytes,
-        packets_in: side.back.packets,
-        bytes_in: side.back.bytes,
-        answered_at: side.answered.times().to_vec(),
-        first: side.first,
-        last: side.last,
-    })
 }
 
 fn eni_windows(state: &WindowState) -> Vec<EniWindow> {

@@ -8,11 +8,11 @@
 
 use std::cmp::Ordering;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
-use super::endpoints::{EndpointId, Endpoints};
+use super::endpoints::{EndpointNumber, Endpoints};
 use super::listeners::Listeners;
-use super::{ConversationKey, Serves, sides};
+use super::{Serves, sides};
 use crate::activity::Orientation;
 use crate::fold::{Flow, TupleCounts, TupleKey, icmp};
 
@@ -25,64 +25,149 @@ const EPHEMERAL_FIRST: u16 = 32768;
 /// Below this, only privileged programs listen on common systems.
 const PRIVILEGED_END: u16 = 1024;
 
-type Port = (EndpointId, u16, u8);
+/// An endpoint's port: its number, the port and the protocol in one word.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Port(u64);
+
+impl Port {
+    #[inline]
+    pub(super) fn of(end: EndpointNumber, port: u16, protocol: u8) -> Self {
+        Self(u64::from(end) << 24 | u64::from(port) << 8 | u64::from(protocol))
+    }
+}
+
+/// A five-tuple between resolved ends.
+#[derive(Clone, Copy)]
+pub(super) struct Between<'a> {
+    pub(super) low: EndpointNumber,
+    pub(super) high: EndpointNumber,
+    pub(super) key: &'a TupleKey,
+}
+
+impl Between<'_> {
+    #[inline]
+    pub(super) fn ports(&self) -> [Port; 2] {
+        let key = self.key;
+        [
+            Port::of(self.low, key.low_port, key.protocol),
+            Port::of(self.high, key.high_port, key.protocol),
+        ]
+    }
+}
+
+/// Whether the smaller end is the client, and how that is known.
+pub(super) type Oriented = (bool, Orientation);
 
 /// What a window tells of who listens.
 pub(super) struct Evidence<'a> {
     serves: Serves<'a>,
+    listeners: &'a Listeners,
     /// Ports that conclusive records went to.
-    asked: HashMap<Port, ()>,
-    /// Counterparts of each end, over all inconclusive five-tuples.
-    fan: HashMap<Port, u32>,
+    asked: HashSet<Port>,
     /// Whether the baseline says an end serves a port, asked once.
     served: HashMap<Port, bool>,
+    /// Counterparts of the ends that are to be judged by them.
+    fan: HashMap<Port, u32>,
 }
 
 impl<'a> Evidence<'a> {
-    pub(super) fn new(serves: Serves<'a>) -> Self {
-        let (asked, fan, served) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { serves, asked, fan, served }
+    pub(super) fn new(serves: Serves<'a>, listeners: &'a Listeners, asked: HashSet<Port>) -> Self {
+        Self { serves, listeners, asked, served: HashMap::new(), fan: HashMap::new() }
     }
 
-    pub(super) fn note_conclusive(&mut self, key: ConversationKey) {
-        self.asked.insert((key.server, key.port, key.protocol), ());
-    }
-
-    pub(super) fn note_tuple(&mut self, low: EndpointId, high: EndpointId, key: &TupleKey) {
-        *self.fan.entry((low, key.low_port, key.protocol)).or_default() += 1;
-        *self.fan.entry((high, key.high_port, key.protocol)).or_default() += 1;
-    }
-
-    /// Whether the smaller end is the client, and how that is known.
+    /// Orients by everything but the number of counterparts; `None` where that is needed, which is
+    /// then to be counted over all five-tuples: [`Self::note_tuple`], then [`Self::orient_by_fan`].
+    #[inline]
     pub(super) fn orient(
         &mut self,
-        listeners: &Listeners,
         endpoints: &Endpoints<'_>,
-        low: EndpointId,
-        high: EndpointId,
-        key: &TupleKey,
+        between: Between<'_>,
         counts: &TupleCounts,
-    ) -> (bool, Orientation) {
-        let low_end = (low, key.low_port, key.protocol);
-        let high_end = (high, key.high_port, key.protocol);
+    ) -> Option<Oriented> {
+        let Between { low, high, key } = between;
+        let known = if matches!(key.protocol, sides::TCP | sides::UDP) {
+            let knows = |end, port| self.listeners.knows(endpoints.id(end), port, key.protocol);
+            match (knows(low, key.low_port), knows(high, key.high_port)) {
+                (false, true) => Some((true, Orientation::Listener)),
+                (true, false) => Some((false, Orientation::Listener)),
+                (true, true) => by_direction(endpoints, between, counts),
+                (false, false) => self
+                    .by_service(endpoints, between)
+                    .or_else(|| by_direction(endpoints, between, counts)),
+            }
+        } else {
+            portless(endpoints, between, counts)
+        };
+        if known.is_none() {
+            for port in between.ports() {
+                self.fan.entry(port).or_default();
+            }
+        }
+        known
+    }
+
+    /// By what the baseline says the ends serve, and by where a SYN went.
+    fn by_service(&mut self, endpoints: &Endpoints<'_>, between: Between<'_>) -> Option<Oriented> {
+        let [low, high] = between.ports();
+        let Between { low: low_end, high: high_end, key } = between;
+        let low = self.strength(endpoints, low_end, key.low_port, key.protocol, low);
+        let high = self.strength(endpoints, high_end, key.high_port, key.protocol, high);
+        match low.cmp(&high) {
+            Ordering::Less => Some((true, Orientation::Listener)),
+            Ordering::Greater => Some((false, Orientation::Listener)),
+            Ordering::Equal => None,
+        }
+    }
+
+    /// How strongly an end that is no remembered listener is known to listen.
+    fn strength(
+        &mut self,
+        endpoints: &Endpoints<'_>,
+        end: EndpointNumber,
+        port: u16,
+        protocol: u8,
+        key: Port,
+    ) -> u8 {
+        let serves = self.serves;
+        let is_served = *self
+            .served
+            .entry(key)
+            .or_insert_with(|| serves(&endpoints.get(end).party, port, protocol));
+        if is_served { 2 } else { u8::from(self.asked.contains(&key)) }
+    }
+
+    /// Whether anything is to be judged by counterparts.
+    pub(super) fn counts_fan(&self) -> bool {
+        !self.fan.is_empty()
+    }
+
+    /// Counts a five-tuple's ends as each other's counterparts.
+    #[inline]
+    pub(super) fn note_tuple(&mut self, between: Between<'_>) {
+        for port in between.ports() {
+            if let Some(n) = self.fan.get_mut(&port) {
+                *n += 1;
+            }
+        }
+    }
+
+    /// A server's one port meets many ports of its clients; for want of that, the ports tell.
+    pub(super) fn orient_by_fan(&self, between: Between<'_>, counts: &TupleCounts) -> Oriented {
+        let key = between.key;
+        let [of_low, of_high] =
+            between.ports().map(|port| self.fan.get(&port).copied().unwrap_or(0));
         if !matches!(key.protocol, sides::TCP | sides::UDP) {
-            return self.orient_portless(endpoints, low_end, high_end, counts);
+            return match of_low.cmp(&of_high) {
+                Ordering::Greater => (true, Orientation::Fan),
+                Ordering::Less => (false, Orientation::Fan),
+                Ordering::Equal => (true, Orientation::Guess),
+            };
         }
-        let mut strength = |end| self.listens(listeners, endpoints, end);
-        match strength(low_end).cmp(&strength(high_end)) {
-            Ordering::Less => return (true, Orientation::Listener),
-            Ordering::Greater => return (false, Orientation::Listener),
-            Ordering::Equal => {}
+        if of_high >= FAN_MIN && of_high > 2 * of_low {
+            return (true, Orientation::Fan);
         }
-        let outside = (is_outside(endpoints, low), is_outside(endpoints, high));
-        if key.low_port == key.high_port && outside.0 != outside.1 {
-            return (outside.1, Orientation::Ports);
-        }
-        if let Some(low_is_client) = one_way(key, counts, outside) {
-            return (low_is_client, Orientation::Ports);
-        }
-        if let Some(low_is_client) = self.by_fan(low_end, high_end) {
-            return (low_is_client, Orientation::Fan);
+        if of_low >= FAN_MIN && of_low > 2 * of_high {
+            return (false, Orientation::Fan);
         }
         match server_like(key.low_port).cmp(&server_like(key.high_port)) {
             Ordering::Less => return (true, Orientation::Ports),
@@ -95,71 +180,41 @@ impl<'a> Evidence<'a> {
             Ordering::Equal => (counts.low_first <= counts.high_first, Orientation::Guess),
         }
     }
+}
 
-    /// How strongly an end is known to listen.
-    fn listens(
-        &mut self,
-        listeners: &Listeners,
-        endpoints: &Endpoints<'_>,
-        (id, port, protocol): Port,
-    ) -> u8 {
-        if listeners.knows(id, port, protocol) {
-            return 3;
-        }
-        let serves = self.serves;
-        let served = *self.served.entry((id, port, protocol)).or_insert_with(|| {
-            endpoints.get(id).is_some_and(|end| serves(&end.party, port, protocol))
-        });
-        match (served, self.asked.contains_key(&(id, port, protocol))) {
-            (true, _) => 2,
-            (false, true) => 1,
-            (false, false) => 0,
-        }
+/// With equal ports, our end asks the outside; with packets one way only, who spoke did.
+fn by_direction(
+    endpoints: &Endpoints<'_>,
+    between: Between<'_>,
+    counts: &TupleCounts,
+) -> Option<Oriented> {
+    let key = between.key;
+    let outside = (endpoints.is_outside(between.low), endpoints.is_outside(between.high));
+    if key.low_port == key.high_port && outside.0 != outside.1 {
+        return Some((outside.1, Orientation::Ports));
     }
+    one_way(key, counts, outside).map(|low_is_client| (low_is_client, Orientation::Ports))
+}
 
-    /// A server's one port meets many ports of its clients.
-    fn by_fan(&self, low: Port, high: Port) -> Option<bool> {
-        let fan = |end| self.fan.get(&end).copied().unwrap_or(0);
-        let (of_low, of_high) = (fan(low), fan(high));
-        if of_high >= FAN_MIN && of_high > 2 * of_low {
-            Some(true)
-        } else if of_low >= FAN_MIN && of_low > 2 * of_high {
-            Some(false)
-        } else {
-            None
-        }
+/// Without ports, the type tells, or who spoke first, or who reached out to many.
+///
+/// Towards the outside the last does not hold: many strangers who ask one of ours look the same as
+/// one of ours who asks many.
+fn portless(
+    endpoints: &Endpoints<'_>,
+    between: Between<'_>,
+    counts: &TupleCounts,
+) -> Option<Oriented> {
+    if let Some(low_is_client) = by_icmp_role(&counts.from_low, &counts.from_high) {
+        return Some((low_is_client, Orientation::Handshake));
     }
-
-    /// Without ports, the type tells, or who spoke first, or who reached out to many.
-    ///
-    /// Towards the outside the last does not hold: many strangers who ask one of ours look the same as
-    /// one of ours who asks many.
-    fn orient_portless(
-        &self,
-        endpoints: &Endpoints<'_>,
-        low: Port,
-        high: Port,
-        counts: &TupleCounts,
-    ) -> (bool, Orientation) {
-        if let Some(low_is_client) = by_icmp_role(&counts.from_low, &counts.from_high) {
-            return (low_is_client, Orientation::Handshake);
-        }
-        match counts.low_first.cmp(&counts.high_first) {
-            Ordering::Less => return (true, Orientation::Fan),
-            Ordering::Greater => return (false, Orientation::Fan),
-            Ordering::Equal => {}
-        }
-        let outside = (is_outside(endpoints, low.0), is_outside(endpoints, high.0));
-        if outside.0 != outside.1 {
-            return (outside.1, Orientation::Guess);
-        }
-        let fan = |end| self.fan.get(&end).copied().unwrap_or(0);
-        match fan(low).cmp(&fan(high)) {
-            Ordering::Greater => (true, Orientation::Fan),
-            Ordering::Less => (false, Orientation::Fan),
-            Ordering::Equal => (true, Orientation::Guess),
-        }
+    match counts.low_first.cmp(&counts.high_first) {
+        Ordering::Less => return Some((true, Orientation::Fan)),
+        Ordering::Greater => return Some((false, Orientation::Fan)),
+        Ordering::Equal => {}
     }
+    let outside = (endpoints.is_outside(between.low), endpoints.is_outside(between.high));
+    (outside.0 != outside.1).then_some((outside.1, Orientation::Guess))
 }
 
 /// Whether the smaller end asked, by the types of its and the other's messages.
@@ -171,10 +226,6 @@ fn by_icmp_role(from_low: &Flow, from_high: &Flow) -> Option<bool> {
         (false, true) => Some(false),
         _ => None,
     }
-}
-
-fn is_outside(endpoints: &Endpoints<'_>, id: EndpointId) -> bool {
-    endpoints.get(id).is_some_and(|end| end.workload().is_none())
 }
 
 /// Whether the smaller end is the client of packets that went one way only.

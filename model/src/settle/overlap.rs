@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use ingest::Ledger;
 
-use crate::fold::{Observed, ObserverId};
+use super::observers::Observers;
+use crate::fold::Observed;
 
 /// Which of an observer's records count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Use {
     accepted: bool,
     rejected: bool,
@@ -23,33 +24,30 @@ impl Use {
     }
 }
 
-/// Chooses among overlapping flow logs and classes every record of the window.
-pub(super) fn choose(
-    observers: &BTreeMap<ObserverId, Observed>,
-    ledger: &mut Ledger,
-) -> BTreeMap<ObserverId, Use> {
-    let mut by_eni: BTreeMap<(&str, &str), Vec<(ObserverId, &Observed)>> = BTreeMap::new();
-    for (&id, observed) in observers {
-        by_eni.entry((&observed.account, &observed.eni)).or_default().push((id, observed));
+/// Chooses among overlapping flow logs and classes every record of the window. By observer's number.
+pub(super) fn choose(observers: &Observers<'_>, ledger: &mut Ledger) -> Vec<Use> {
+    let mut by_eni: BTreeMap<(&str, &str), Vec<(usize, &Observed)>> = BTreeMap::new();
+    for (number, observed) in observers.iter() {
+        by_eni.entry((&observed.account, &observed.eni)).or_default().push((number, observed));
     }
-    let mut uses = BTreeMap::new();
+    let mut uses = vec![Use::default(); observers.len()];
     for logs in by_eni.values() {
         let accepted = best(logs, |observed| observed.records.accepted);
         let rejected = best(logs, |observed| observed.records.rejected);
-        for &(id, observed) in logs {
-            let used = Use { accepted: accepted == Some(id), rejected: rejected == Some(id) };
-            count(observed, used, ledger);
-            uses.insert(id, used);
+        for &(number, observed) in logs {
+            let [accepted, rejected] = [accepted, rejected].map(|best| best == Some(number));
+            uses[number] = Use { accepted, rejected };
+            count(observed, uses[number], ledger);
         }
     }
     uses
 }
 
-fn best(logs: &[(ObserverId, &Observed)], n: impl Fn(&Observed) -> u64) -> Option<ObserverId> {
+fn best(logs: &[(usize, &Observed)], n: impl Fn(&Observed) -> u64) -> Option<usize> {
     logs.iter()
         .filter(|(_, observed)| n(observed) > 0)
         .max_by_key(|(_, observed)| (observed.n_fields, Reverse(&observed.flow_log_id)))
-        .map(|&(id, _)| id)
+        .map(|&(number, _)| number)
 }
 
 fn count(observed: &Observed, used: Use, ledger: &mut Ledger) {

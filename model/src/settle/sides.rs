@@ -1,5 +1,11 @@
 //! One observer's view of one conversation.
 
+use std::hash::BuildHasher;
+
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::endpoints::EndpointNumber;
 use crate::activity::Orientation;
 use crate::fold::{Flow, FoldCounts, Smallest, TupleCounts};
 
@@ -11,6 +17,95 @@ const RST: u8 = 4;
 
 /// A bare TCP segment with options is at most this long.
 const BARE_SEGMENT_BYTES: u64 = 80;
+
+/// Which conversation, by the window's numbers.
+#[derive(Clone, Copy)]
+pub(super) struct ConversationKey {
+    pub(super) client: EndpointNumber,
+    pub(super) server: EndpointNumber,
+    pub(super) port: u16,
+    pub(super) protocol: u8,
+}
+
+impl ConversationKey {
+    /// Where it comes in the window's order; an observer's view in the low 32 bits.
+    pub(super) fn place(self, places: &[u32], observer: usize) -> u128 {
+        let place = |end: EndpointNumber| places.get(end as usize).copied().unwrap_or(0);
+        let (client, server) = (place(self.client), place(self.server));
+        Self { client, server, ..self }.with(observer)
+    }
+
+    /// The key and an observer in one word.
+    #[inline]
+    fn with(self, observer: usize) -> u128 {
+        u128::from(self.client) << 88
+            | u128::from(self.server) << 56
+            | u128::from(self.port) << 40
+            | u128::from(self.protocol) << 32
+            | observer as u128
+    }
+
+    fn of(word: u128) -> (Self, usize) {
+        #[expect(clippy::cast_possible_truncation, reason = "takes parts of a word")]
+        let key = Self {
+            client: (word >> 88) as u32,
+            server: (word >> 56) as u32,
+            port: (word >> 40) as u16,
+            protocol: (word >> 32) as u8,
+        };
+        (key, (word & u128::from(u32::MAX)) as usize)
+    }
+}
+
+/// What every observer saw of every conversation.
+#[derive(Default)]
+pub(super) struct Sides {
+    list: Vec<(u128, Side)>,
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Sides {
+    /// An observer's view of a conversation, made if new.
+    #[inline]
+    pub(super) fn of(&mut self, key: ConversationKey, observer: usize) -> &mut Side {
+        let word = key.with(observer);
+        let Self { list, index, hasher } = self;
+        let same = |&at: &u32| list[at as usize].0 == word;
+        let rehash = |&at: &u32| hasher.hash_one(list[at as usize].0);
+        let at = match index.entry(hasher.hash_one(word), same, rehash) {
+            Entry::Occupied(known) => *known.get() as usize,
+            Entry::Vacant(place) => {
+                let at = list.len();
+                // No window has four thousand million conversations: five-tuples are capped.
+                place.insert(u32::try_from(at).unwrap_or(u32::MAX));
+                list.push((word, Side::default()));
+                at
+            }
+        };
+        &mut list[at].1
+    }
+
+    /// All of them, numbered in this order from 0.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConversationKey, usize, &Side)> {
+        self.list.iter().map(|(word, side)| {
+            let (key, observer) = ConversationKey::of(*word);
+            (key, observer, side)
+        })
+    }
+
+    pub(super) fn key(&self, at: u32) -> (ConversationKey, usize) {
+        ConversationKey::of(self.list[at as usize].0)
+    }
+
+    pub(super) fn side(&self, at: u32) -> &Side {
+        &self.list[at as usize].1
+    }
+
+    pub(super) fn take(&mut self, at: u32) -> Side {
+        std::mem::take(&mut self.list[at as usize].1)
+    }
+}
 
 /// An oriented five-tuple.
 pub(super) struct Tuple<'a> {

@@ -1,0 +1,103 @@
+//! What a judge keeps in mind beside the evidence: where judging began, walks, series, rates of the
+//! hour, and open episodes.
+//!
+//! Distributions of volumes are not in it: they follow from the evidence of earlier hours, which is
+//! whole. Rates of meeting something new do not quite, since they look at all of a service's
+//! workloads when they are first asked for, so they are kept until their hour is over.
+
+use model::baseline::Baseline;
+use model::snapshot::SnapshotError;
+use serde::{Deserialize, Serialize};
+
+use super::episodes::{self, WireEpisode};
+use super::rhythms::{self, WireRate, WireSeries, WireSource};
+use super::time;
+use crate::checks::beacon::Beacons;
+use crate::checks::scan::Scans;
+use crate::episode::Episodes;
+use crate::judge::{Judge, JudgeOptions};
+use crate::novelty::Novelty;
+
+const PART: &str = "judge";
+
+/// What a judge keeps in mind beside the evidence.
+#[derive(Clone, Debug)]
+pub struct JudgeMemory {
+    judged_from: Option<i64>,
+    scans: Scans,
+    beacons: Beacons,
+    episodes: Episodes,
+    novelty: Novelty,
+}
+
+impl Judge {
+    /// A judge that goes on where another stopped. Of the options the warm-up is not looked at again
+    /// once judging has a beginning.
+    pub fn resume(options: JudgeOptions, baseline: Baseline, memory: JudgeMemory) -> Self {
+        let mut judge = Self::new(options, baseline);
+        let novelty = memory.novelty.of_windows(judge.options.window_secs);
+        judge.judged_from = memory.judged_from;
+        judge.scans = memory.scans;
+        judge.beacons = memory.beacons;
+        judge.episodes = memory.episodes;
+        judge.novelty = novelty;
+        judge
+    }
+
+    /// The evidence and the rest, at the end of a run. Episodes that closed must have been taken.
+    pub fn into_parts(self) -> (Baseline, JudgeMemory) {
+        let memory = JudgeMemory {
+            judged_from: self.judged_from,
+            scans: self.scans,
+            beacons: self.beacons,
+            episodes: self.episodes,
+            novelty: self.novelty,
+        };
+        (self.baseline, memory)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    judged_from: Option<i64>,
+    #[serde(default)]
+    scans: Vec<WireSource>,
+    #[serde(default)]
+    beacons: Vec<WireSeries>,
+    #[serde(default)]
+    episodes: Vec<WireEpisode>,
+    #[serde(default)]
+    rates_hour: Option<i64>,
+    #[serde(default)]
+    rates: Vec<WireRate>,
+}
+
+pub(super) fn to_json(memory: &JudgeMemory) -> Result<Vec<u8>, SnapshotError> {
+    let (rates_hour, rates) = memory.novelty.rows();
+    let wire = Wire {
+        judged_from: memory.judged_from,
+        scans: memory.scans.rows().map(rhythms::source_to_wire).collect(),
+        beacons: memory.beacons.rows().map(rhythms::series_to_wire).collect(),
+        episodes: memory.episodes.open().map(episodes::to_wire).collect(),
+        rates_hour,
+        rates: rates.into_iter().map(rhythms::rate_to_wire).collect(),
+    };
+    serde_json::to_vec(&wire)
+        .map_err(|error| SnapshotError::Unwritable { part: PART, detail: error.to_string() })
+}
+
+pub(super) fn from_json(json: &[u8], interval_secs: i64) -> Result<JudgeMemory, SnapshotError> {
+    let wire: Wire =
+        serde_json::from_slice(json).map_err(|error| SnapshotError::damaged(PART, error))?;
+    let scans = wire.scans.into_iter().map(rhythms::source_from_wire);
+    let series = wire.beacons.into_iter().map(rhythms::series_from_wire);
+    let open = wire.episodes.into_iter().map(episodes::from_wire);
+    let rates = wire.rates.into_iter().map(rhythms::rate_from_wire);
+    Ok(JudgeMemory {
+        judged_from: wire.judged_from.map(|seconds| time(PART, seconds)).transpose()?,
+        scans: Scans::restore(scans.collect::<Result<Vec<_>, _>>()?),
+        beacons: Beacons::restore(interval_secs, series.collect::<Result<Vec<_>, _>>()?),
+        episodes: Episodes::restore(open.collect::<Result<Vec<_>, _>>()?),
+        novelty: Novelty::restore(wire.rates_hour, rates),
+    })
+}

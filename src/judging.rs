@@ -1,0 +1,109 @@
+//! The judge as the pipeline feeds it, and the telling of what it finds.
+//!
+//! A finding that closes is told at once, with what was known in that window, so that it reads the
+//! same however many runs the records were judged in. Those still open are told at the end of a run.
+
+use anyhow::Result;
+use detect::suggest::{PlanBudget, PlanOptions};
+use detect::{Episode, Finding, Judge};
+use model::activity::Activity;
+use model::baseline::peer_key;
+use model::identity::{Directory, Party};
+
+use crate::advice;
+use crate::pipeline::Windows;
+
+/// Plans for findings that closed longer ago than this weigh on no other's.
+const PLANS_KEPT_SECS: i64 = 30 * 86_400;
+
+/// Judges windows and tells what closes.
+pub(crate) struct Judging<'a> {
+    pub(crate) judge: Judge,
+    /// End of the newest window, Unix seconds.
+    pub(crate) newest: i64,
+    plans: &'a PlanOptions,
+    /// Plans made for findings that are closed.
+    budget: PlanBudget,
+    closed: Vec<Finding>,
+}
+
+impl Windows for Judging<'_> {
+    fn serves(&self, party: &Party, port: u16, protocol: u8) -> bool {
+        self.judge.baseline().serves(&peer_key(party), port, protocol)
+    }
+
+    fn take(&mut self, activity: &Activity, directory: &Directory) -> Result<()> {
+        self.newest = self.newest.max(activity.end());
+        self.judge.judge(activity);
+        let closed = self.judge.episodes().take_closed();
+        if !closed.is_empty() {
+            self.budget.forget_before(activity.end() - PLANS_KEPT_SECS);
+            let told = tell(&self.judge, &closed, directory, self.plans, &mut self.budget);
+            self.closed.extend(told);
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Judging<'a> {
+    /// Goes on after windows up to `newest`, with the plans made for what closed in them.
+    pub(crate) fn new(
+        judge: Judge,
+        newest: i64,
+        plans: &'a PlanOptions,
+        budget: PlanBudget,
+    ) -> Self {
+        Self { judge, newest, plans, budget, closed: Vec::new() }
+    }
+
+    /// The last revision of each finding that closed in this run or is open, by first record and id,
+    /// with what to do about it.
+    pub(crate) fn findings(&mut self, directory: &Directory) -> Vec<Finding> {
+        let open: Vec<Episode> = self.judge.episodes().open().cloned().collect();
+        // What is open is told anew in the next run, so it leaves no mark on the budget.
+        let mut budget = self.budget.clone();
+        let told = tell(&self.judge, &open, directory, self.plans, &mut budget);
+        let mut findings: Vec<Finding> = self.closed.drain(..).chain(told).collect();
+        findings.sort_by(in_order);
+        findings
+    }
+
+    /// The judge, and the plans made for what closed.
+    pub(crate) fn into_parts(self) -> (Judge, PlanBudget) {
+        (self.judge, self.budget)
+    }
+}
+
+fn in_order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    (&a.first_seen, &a.id).cmp(&(&b.first_seen, &b.id))
+}
+
+/// Tells episodes, by first record and id.
+fn tell(
+    judge: &Judge,
+    episodes: &[Episode],
+    directory: &Directory,
+    plans: &PlanOptions,
+    budget: &mut PlanBudget,
+) -> Vec<Finding> {
+    let days = judge.baseline().learned.days();
+    let mut findings: Vec<(Finding, _)> = episodes
+        .iter()
+        .map(|episode| (detect::tell(episode, days), episode.workload.infrastructure))
+        .collect();
+    findings.sort_by(|(a, _), (b, _)| in_order(a, b));
+    findings
+        .into_iter()
+        .map(|(mut finding, infrastructure)| {
+            finding.suggestion = advice::suggest(
+                &finding,
+                infrastructure,
+                judge.baseline(),
+                directory,
+                plans,
+                budget,
+            );
+            finding
+        })
+        .collect()
+}

@@ -1,0 +1,267 @@
+//! `detect --state`: the same records judged in one run and in many give the same findings and the same
+//! baseline (I1), and nothing that lies in a state folder is taken for what it is not.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::needless_raw_string_hashes, reason = "what `UPDATE_EXPECT=1` writes")]
+
+mod program;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use datasets::Options;
+use program::{Run, run_in, run_well};
+use tempfile::TempDir;
+
+/// Made-up logs in a folder.
+struct Logs {
+    folder: TempDir,
+    /// By the times in their names.
+    files: Vec<String>,
+    inventories: Vec<String>,
+}
+
+impl Logs {
+    fn new(options: &Options) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        datasets::write(folder.path(), options).unwrap();
+        let mut files = Vec::new();
+        gather(&folder.path().join("AWSLogs"), &mut files);
+        files.sort();
+        let relative =
+            |path: &PathBuf| path.strip_prefix(folder.path()).unwrap().to_str().unwrap().to_owned();
+        let inventory = |name: String| ["--inventory".to_owned(), name];
+        let entries = fs::read_dir(folder.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let inventories = names
+            .filter(|name| Path::new(name).extension() == Some("json".as_ref()))
+            .flat_map(inventory)
+            .collect();
+        let files = files.iter().map(relative).collect();
+        Self { folder, files, inventories }
+    }
+
+    /// Detects in these files.
+    fn detect(&self, files: &[String], options: &[&str]) -> Run {
+        run_well(self.folder.path(), &self.arguments(files, options))
+    }
+
+    fn arguments<'a>(&'a self, files: &'a [String], options: &[&'a str]) -> Vec<&'a str> {
+        let files = files.iter().map(String::as_str);
+        let inventories = self.inventories.iter().map(String::as_str);
+        let fixed = ["--inventory-time", "2025-03-03", "--findings", "f.jsonl"];
+        ["detect"]
+            .into_iter()
+            .chain(files)
+            .chain(inventories)
+            .chain(fixed)
+            .chain(options.iter().copied())
+            .collect()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn told(&self) -> String {
+        fs::read_to_string(self.path("f.jsonl")).unwrap()
+    }
+
+    fn generations(&self, state: &str) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        gather(&self.path(state), &mut files);
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "tidegate"));
+        files.sort();
+        files
+    }
+}
+
+fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { gather(&path, files) } else { files.push(path) }
+    }
+}
+
+/// The last line of each finding's id, by first record and id.
+fn last_revisions(told: &str) -> String {
+    let mut last: BTreeMap<String, (String, &str)> = BTreeMap::new();
+    for line in told.lines() {
+        let finding: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |member: &str| finding[member].as_str().unwrap().to_owned();
+        last.insert(text("id"), (text("first_seen"), line));
+    }
+    let mut lines: Vec<_> = last.into_iter().map(|(id, (first, line))| (first, id, line)).collect();
+    lines.sort();
+    lines.into_iter().flat_map(|(_, _, line)| [line, "\n"]).collect()
+}
+
+fn small(days: u32) -> Options {
+    Options { services: 12, days, ..Options::new("intrusion") }
+}
+
+const WARMUP: [&str; 2] = ["--warmup", "3h"];
+
+/// Judges in one run and in runs of so many files each, and compares all that comes of it.
+fn assert_same(logs: &Logs, runs: &[&[String]]) {
+    let earlier = ["learn", &logs.files[0], "--until", "2025-03-01", "--baseline", "one.parquet"];
+    run_well(logs.folder.path(), &earlier);
+    fs::copy(logs.path("one.parquet"), logs.path("many.parquet")).unwrap();
+    let one = ["--baseline", "one.parquet", "--update-baseline"];
+    logs.detect(&logs.files, &[&WARMUP[..], &one].concat());
+    let once = logs.told();
+    // Of the first day's findings, made up after a short warm-up, some close on the second.
+    assert!(once.contains("\"state\":\"closed\""), "nothing closed: this shows too little");
+
+    let mut told = String::new();
+    let many = ["--baseline", "many.parquet", "--update-baseline", "--state", "state"];
+    for (n, files) in runs.iter().enumerate() {
+        let last: &[&str] = if n + 1 == runs.len() { &["--final"] } else { &[] };
+        let run = logs.detect(files, &[&WARMUP[..], &many, last].concat());
+        assert!(!run.stderr.contains(" late"), "{}", run.stderr);
+        told.push_str(&logs.told());
+    }
+    assert_same_lines(&once, &last_revisions(&told));
+    let (one, many) = (fs::read(logs.path("one.parquet")), fs::read(logs.path("many.parquet")));
+    assert!(one.unwrap() == many.unwrap(), "the baselines differ");
+}
+
+/// Says where two runs differ, for the whole of it is long.
+#[track_caller]
+fn assert_same_lines(once: &str, many: &str) {
+    assert_eq!(once.lines().count(), many.lines().count(), "number of findings");
+    for (a, b) in once.lines().zip(many.lines()) {
+        let at = a.bytes().zip(b.bytes()).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
+        let from = at.saturating_sub(120);
+        let around = |text: &str| text.get(from..(at + 200).min(text.len())).map(str::to_owned);
+        assert!(a == b, "differ at {at}:\n{:?}\n{:?}", around(a), around(b));
+    }
+}
+
+#[test]
+fn hourly_runs_tell_what_one_run_tells() {
+    let logs = Logs::new(&small(2));
+    let hours: Vec<_> = logs.files.chunks(12).collect();
+    assert_eq!(hours.len(), 48);
+    assert_same(&logs, &hours);
+    assert_eq!(logs.generations("state").len(), 3, "older generations are removed");
+}
+
+#[test]
+fn runs_of_any_length_tell_what_one_run_tells() {
+    let logs = Logs::new(&Options { seed: 3, ..small(2) });
+    let mut runs: Vec<&[String]> = Vec::new();
+    let mut rest = &logs.files[..];
+    for length in [1, 7, 40, 2, 90, 5, 13, 150, 3].into_iter().cycle() {
+        let (now, later) = rest.split_at(length.min(rest.len()));
+        (runs, rest) = ([runs, vec![now]].concat(), later);
+        if rest.is_empty() {
+            break;
+        }
+    }
+    assert_same(&logs, &runs);
+}
+
+/// Two hours of traffic, of which the first is judged into `state`.
+fn begun() -> Logs {
+    let mut logs = Logs::new(&small(1));
+    logs.files.truncate(24);
+    logs.detect(&logs.files[..12], &["--state", "state"]);
+    logs
+}
+
+fn ledger(run: &Run) -> &str {
+    run.stderr.lines().find(|line| line.starts_with("ledger: ")).unwrap()
+}
+
+#[test]
+fn files_given_again_add_nothing() {
+    let logs = begun();
+    let before = fs::read(&logs.generations("state")[0]).unwrap();
+    let again = logs.detect(&logs.files[..12], &["--state", "state"]);
+    assert!(again.stderr.contains("0 new files, 12 taken before"), "{}", again.stderr);
+    assert!(ledger(&again).contains("records = 0 used + "), "{}", again.stderr);
+    let generations = logs.generations("state");
+    assert_eq!(generations.len(), 2);
+    assert_eq!(fs::read(&generations[1]).unwrap(), before, "a state nothing was added to");
+
+    // The whole folder again, copied elsewhere: S3 keys tell that these are the same objects.
+    fs::create_dir(logs.path("copy")).unwrap();
+    fs::rename(logs.path("AWSLogs"), logs.path("copy/AWSLogs")).unwrap();
+    let copies: Vec<String> = logs.files.iter().map(|file| format!("copy/{file}")).collect();
+    let both = logs.detect(&copies, &["--state", "state"]);
+    assert!(both.stderr.contains("12 new files, 12 taken before"), "{}", both.stderr);
+}
+
+#[test]
+fn files_of_closed_windows_are_late_and_counted() {
+    let logs = Logs::new(&small(1));
+    logs.detect(&logs.files[12..24], &["--state", "state"]);
+    let late = logs.detect(&logs.files[..1], &["--state", "state"]);
+    let ledger = ledger(&late);
+    assert!(ledger.contains(" late"), "{ledger}");
+    assert_eq!(ledger.split(" + ").count(), 3, "late and still open alone: {ledger}");
+}
+
+#[test]
+fn the_state_goes_before_the_baseline_and_says_so() {
+    let logs = begun();
+    let run = logs.detect(&logs.files, &["--state", "state", "--baseline", "not-there.parquet"]);
+    assert!(run.stderr.contains("not-there.parquet is not read"), "{}", run.stderr);
+}
+
+#[test]
+fn what_records_taught_is_kept_to_its_owner() {
+    use std::os::unix::fs::PermissionsExt;
+    let logs = begun();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&logs.generations("state")[0]), 0o600);
+    assert_eq!(mode(&logs.path("state")), 0o700);
+}
+
+/// Runs on a state of which the newest generation has been changed.
+fn run_on_changed(change: impl FnOnce(&mut Vec<u8>)) -> String {
+    let logs = begun();
+    let newest = &logs.generations("state")[0];
+    let mut bytes = fs::read(newest).unwrap();
+    change(&mut bytes);
+    fs::write(newest, bytes).unwrap();
+    let run = run_in(logs.folder.path(), &logs.arguments(&logs.files, &["--state", "state"]));
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert_eq!(logs.generations("state").len(), 1, "nothing is written over it");
+    run.stderr
+}
+
+#[test]
+fn a_damaged_state_is_an_error_that_names_the_file() {
+    let stderr = run_on_changed(|bytes| {
+        let last = bytes.len() - 9;
+        bytes[last] ^= 1;
+    });
+    assert!(stderr.contains("state/generation-000001.tidegate"), "{stderr}");
+    assert!(stderr.contains("is not as it was written"), "{stderr}");
+    let stderr = run_on_changed(|bytes| bytes.truncate(bytes.len() / 2));
+    assert!(stderr.contains("the file ends within"), "{stderr}");
+    let stderr = run_on_changed(|bytes| *bytes = b"something else".to_vec());
+    assert!(stderr.contains("does not begin as a state file does"), "{stderr}");
+}
+
+#[test]
+fn a_state_of_a_later_program_is_an_error_that_says_so() {
+    let stderr = run_on_changed(|bytes| {
+        let text = String::from_utf8_lossy(bytes).find("\"format_version\":1").unwrap();
+        bytes[text + 17] = b'9';
+    });
+    assert!(stderr.contains("format version is 9; this program reads up to 1"), "{stderr}");
+}
+
+#[test]
+fn two_runs_do_not_share_a_state() {
+    let logs = begun();
+    let lock = fs::File::open(logs.path("state/lock")).unwrap();
+    lock.lock().unwrap();
+    let run = run_in(logs.folder.path(), &logs.arguments(&logs.files, &["--state", "state"]));
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("another run is using the state"), "{}", run.stderr);
+}
