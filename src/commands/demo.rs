@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ::detect::suggest::PlanOptions;
+use ::detect::{Finding, Suggestion};
 use anyhow::Result;
 use datasets::Options;
 use jiff::Timestamp;
@@ -93,19 +94,44 @@ fn show(
     writeln!(out, "\nWhat was found:\n")?;
     let findings = &detected.findings;
     ::detect::report::write_text(findings, &output::text_options(20), &mut *out)?;
-    if let Some(gravest) = findings.iter().max_by_key(|finding| finding.severity) {
-        writeln!(out, "\nThe gravest, explained:\n")?;
-        ::detect::report::write_explain(gravest, &mut *out, output::colour())?;
+    let gravest = findings.iter().max_by_key(|finding| finding.severity);
+    if let Some((finding, plan)) = gravest.and_then(|f| Some((f, f.suggestion.as_ref()?))) {
+        show_plan(finding, plan, out)?;
     }
     if let Some(kept) = kept {
         let path = kept.join("findings.jsonl");
         output::write_file(&path, |file| Ok(::detect::report::write_json_lines(findings, file)?))?;
+        let id = gravest.map_or("tg-…", |finding| finding.id.as_str());
+        let (folder, file) = (kept.display(), path.display());
         writeln!(
             out,
-            "\nKept in {}; next: tidegate explain tg-… --findings {}",
-            kept.display(),
-            path.display()
+            "\nKept in {folder}. All of it, with commands: tidegate explain {id} --findings {file}"
+        )?;
+    } else {
+        writeln!(
+            out,
+            "\nWith --out DIR everything is kept, and `tidegate explain` shows the commands."
         )?;
     }
+    Ok(())
+}
+
+/// The plan's steps without their commands: what a person decides by.
+fn show_plan(finding: &Finding, plan: &Suggestion, out: &mut dyn Write) -> Result<()> {
+    let n_commands: usize = plan.steps.iter().map(|step| step.commands.len()).sum();
+    writeln!(
+        out,
+        "\nThe plan for {}: {}, {} steps with {n_commands} commands, lapses {}\n",
+        finding.id,
+        plan.action,
+        plan.steps.len(),
+        plan.expires
+    )?;
+    for (number, step) in plan.steps.iter().enumerate() {
+        // The first sentence says what it does; the rest is for whoever runs it.
+        let what = step.what.split_once(". ").map_or(step.what.as_str(), |(first, _)| first);
+        writeln!(out, "  {:2}. {}", number + 1, output::printable(what.trim_end_matches('.')))?;
+    }
+    writeln!(out, "\nNothing is changed unless you run it; {} steps undo it.", plan.undo.len())?;
     Ok(())
 }

@@ -84,6 +84,8 @@ pub(crate) struct Level {
     /// The smallest value that would have stood out.
     pub(crate) needed: f64,
     pub(crate) windows_known: f64,
+    /// The largest value known before.
+    pub(crate) largest: f64,
 }
 
 impl Context<'_> {
@@ -116,7 +118,8 @@ impl Context<'_> {
         let hour_of_week = tails.hours.of(hour);
         let tail = model.judge(observed, hour_of_week);
         let needed = model.value_at(LEVEL_P_MAX, hour_of_week).max(floor as f64);
-        let (stands_out, windows_known) = (tail.p_value <= LEVEL_P_MAX, model.n);
-        stands_out.then_some(Level { observed, tail, needed, windows_known })
+        let (windows_known, largest) = (model.n, model.largest);
+        let stands_out = tail.p_value <= LEVEL_P_MAX;
+        stands_out.then_some(Level { observed, tail, needed, windows_known, largest })
     }
 }

@@ -31,8 +31,9 @@ const OWN_EDGES_MIN: usize = 20;
 /// The cut for an unfamiliar address: that it is one is evidence of its own, worth a factor of a hundred.
 const UNFAMILIAR_P_MAX: f64 = 1e-3;
 
-/// The cut for a destination the service is used to: backups and batches grow, so a hundredth.
-const FAMILIAR_P_MAX: f64 = 1e-7;
+/// To a destination the service is used to, it has to send this much more than ever before: backups and
+/// batches come at odd hours, and grow.
+const OUTGROWN: f64 = 3.0;
 
 pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
     if window.measure(Measure::BytesOutside) < FLOOR_BYTES {
@@ -45,12 +46,10 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
         return Vec::new();
     };
     let is_familiar = is_familiar(context, window, main);
-    let level = context
-        .level(window, Measure::BytesOutside, FLOOR_BYTES)
-        .filter(|level| !is_familiar || level.tail.p_value <= FAMILIAR_P_MAX);
-    let found = match (level, is_familiar) {
-        (None, false) => unfamiliar(context, window, main),
-        (level, _) => level,
+    let found = match context.level(window, Measure::BytesOutside, FLOOR_BYTES) {
+        None if !is_familiar => unfamiliar(context, window, main),
+        Some(level) if is_familiar && (level.observed as f64) < OUTGROWN * level.largest => None,
+        level => level,
     };
     found.map(|level| deviation(window, main, &level)).into_iter().collect()
 }
@@ -94,8 +93,9 @@ fn unfamiliar(
     let model = TailModel::of_values(&usual)?;
     let tail = model.judge(main.bytes_out, 0);
     let needed = model.value_at(UNFAMILIAR_P_MAX, 0).max(FLOOR_BYTES as f64 / 2.0);
-    let (observed, windows_known) = (main.bytes_out, model.n);
-    (tail.p_value <= UNFAMILIAR_P_MAX).then_some(Level { observed, tail, needed, windows_known })
+    let (observed, windows_known, largest) = (main.bytes_out, model.n, model.largest);
+    let stands_out = tail.p_value <= UNFAMILIAR_P_MAX;
+    stands_out.then_some(Level { observed, tail, needed, windows_known, largest })
 }
 
 /// What a service sends to each other address of the Internet in a window in which it goes there.

@@ -1,8 +1,8 @@
 //! What follows from evidence as of a time: seasonality and tails.
 //!
 //! Volumes are judged on the natural logarithm of one plus the count, less the usual level of that
-//! hour of the week. The level is the hour's median, shrunk towards the overall median by how little
-//! was seen of the hour. Above the 95 % quantile the excesses are taken as exponential (the
+//! hour of the week. The level is the hour's median, shrunk towards that of its hour of the day, and
+//! that towards the overall median, by how little was seen of each. Above the 95 % quantile the excesses are taken as exponential (the
 //! peaks-over-threshold model of SPOT, Siffer et al., KDD 2017, with shape zero), their mean shrunk
 //! towards a prior, so that a short history claims little.
 
@@ -18,6 +18,7 @@ use super::evidence::{Counter, Histogram};
 const FLAGGED_WEIGHT: f64 = 0.1;
 
 const HOURS_OF_WEEK: usize = 168;
+const HOURS_OF_DAY: usize = 24;
 
 /// An hour of the week needs this many observed windows to count as much as the overall level.
 const SEASON_SHRINKAGE: f64 = 24.0;
@@ -71,6 +72,8 @@ pub struct Tail {
 pub struct TailModel {
     /// Windows observed, flagged ones at their weight.
     pub n: f64,
+    /// The largest value of a clean window, whatever its hour.
+    pub largest: f64,
     median: f64,
     offsets: Vec<f64>,
     threshold: f64,
@@ -88,7 +91,8 @@ impl TailModel {
             is_flagged: false,
         };
         let samples: Vec<Sample> = values.iter().map(sample).collect();
-        (!samples.is_empty()).then(|| model(samples, Vec::new()))
+        let largest = largest(&samples);
+        (!samples.is_empty()).then(|| model(samples, Vec::new(), largest))
     }
 
     /// Judges a value at an hour of the week.
@@ -145,16 +149,23 @@ pub fn volume_tail(
     if n < 1.0 {
         return None;
     }
+    let largest = largest(&samples);
     let median = quantile(&mut samples, 0.5);
     let offsets = season(samples.as_slice(), median);
     for sample in &mut samples {
         sample.level -= offsets[sample.hour_of_week];
     }
-    Some(model(samples, offsets))
+    Some(model(samples, offsets, largest))
+}
+
+/// The largest value that nothing was said against.
+fn largest(samples: &[Sample]) -> f64 {
+    let clean = samples.iter().filter(|sample| !sample.is_flagged && sample.weight > 0.0);
+    clean.map(|sample| sample.level.exp_m1()).fold(0.0, f64::max)
 }
 
 /// The tail of levels from which the season has been taken.
-fn model(mut samples: Vec<Sample>, offsets: Vec<f64>) -> TailModel {
+fn model(mut samples: Vec<Sample>, offsets: Vec<f64>, largest: f64) -> TailModel {
     let n: f64 = samples.iter().map(|sample| sample.weight).sum();
     let threshold = quantile(&mut samples, 1.0 - TAIL_SHARE);
     let above = samples.iter().filter(|sample| sample.level > threshold);
@@ -163,6 +174,7 @@ fn model(mut samples: Vec<Sample>, offsets: Vec<f64>) -> TailModel {
     });
     TailModel {
         n,
+        largest,
         median: quantile(&mut samples, 0.5),
         offsets,
         threshold,
@@ -179,21 +191,31 @@ fn samples_of(hour_of_week: usize, level: f64, counter: Counter) -> impl Iterato
     [clean, flagged].map(sample).into_iter().filter(|sample| sample.weight > 0.0)
 }
 
+/// How far each hour of the week lies from the median: what its hour of the day tells, corrected by
+/// what the hour of the week itself does, each by how much was seen of it.
 fn season(samples: &[Sample], median: f64) -> Vec<f64> {
-    let mut by_hour: Vec<Vec<Sample>> = (0..HOURS_OF_WEEK).map(|_| Vec::new()).collect();
+    let by_day = offsets(samples, &[median; HOURS_OF_DAY], |sample| sample.hour_of_week % 24);
+    let usual: Vec<f64> = (0..HOURS_OF_WEEK).map(|hour| median + by_day[hour % 24]).collect();
+    let by_week = offsets(samples, &usual, |sample| sample.hour_of_week);
+    (0..HOURS_OF_WEEK).map(|hour| by_day[hour % 24] + by_week[hour]).collect()
+}
+
+/// How far the median of each group lies from what is usual for it, shrunk by how little was seen of it.
+fn offsets(samples: &[Sample], usual: &[f64], group: impl Fn(&Sample) -> usize) -> Vec<f64> {
+    let mut groups: Vec<Vec<Sample>> = usual.iter().map(|_| Vec::new()).collect();
     for sample in samples {
-        if let Some(hour) = by_hour.get_mut(sample.hour_of_week) {
-            hour.push(*sample);
+        if let Some(members) = groups.get_mut(group(sample)) {
+            members.push(Sample { ..*sample });
         }
     }
-    let offset = |mut hour: Vec<Sample>| {
-        let n: f64 = hour.iter().map(|sample| sample.weight).sum();
+    let offset = |(mut members, usual): (Vec<Sample>, &f64)| {
+        let n: f64 = members.iter().map(|sample| sample.weight).sum();
         if n == 0.0 {
             return 0.0;
         }
-        (quantile(&mut hour, 0.5) - median) * n / (n + SEASON_SHRINKAGE)
+        (quantile(&mut members, 0.5) - usual) * n / (n + SEASON_SHRINKAGE)
     };
-    by_hour.into_iter().map(offset).collect()
+    groups.into_iter().zip(usual).map(offset).collect()
 }
 
 /// The weighted quantile; sorts the samples.
