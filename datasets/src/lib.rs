@@ -1,7 +1,7 @@
 //! Made-up VPC Flow Logs: a shop's traffic, seeded and deterministic, with intrusions laid into it
 //! and labelled.
 //!
-//! [`write`] produces what AWS would leave in a bucket (`AWSLogs/…`, gzip text, a file per five
+//! [`write()`] produces what AWS would leave in a bucket (`AWSLogs/…`, gzip text, a file per five
 //! minutes), the inventory as `aws ec2 describe-network-interfaces` prints it, and `labels.csv`.
 //! Time advances one aggregation interval at a time and every record goes straight to its file, so
 //! memory depends on the size of the estate and not on the number of records.
