@@ -5,9 +5,11 @@ use ingest::{DecodeOptions, FieldSet, LogFile, LogFormat};
 use jiff::tz::TimeZone;
 use model::fold::{Aggregator, FoldOptions};
 use model::identity::Directory;
+use model::settle::Carried;
 
 use crate::flags::SourceArgs;
 use crate::output;
+use crate::pipeline::{self, Outcome, Reading, Tail, Windows};
 use crate::survey::{self, Survey};
 use crate::{duration, identity};
 
@@ -68,6 +70,19 @@ impl ReadPlan {
         Ok(Self { files, decode, fold, lateness_secs, interval_secs, zone, directory, survey })
     }
 
+    /// Reads everything from the first window to the last, carrying nothing in and nothing out.
+    pub(crate) fn read_whole(&mut self, windows: &mut dyn Windows) -> Result<Outcome> {
+        let reading = Reading {
+            files: &self.files,
+            decode: &self.decode,
+            lateness_secs: self.lateness_secs,
+            tail: Tail::Close,
+        };
+        let mut aggregator = Aggregator::new(self.fold.clone());
+        let mut carried = Carried::default();
+        pipeline::run(&reading, &mut aggregator, &mut carried, &mut self.directory, windows)
+    }
+
     /// The fields the logs declare.
     pub(crate) fn fields(&self) -> FieldSet {
         self.survey.declared
@@ -94,7 +109,7 @@ fn interval(args: &SourceArgs, survey: &Survey, baseline: Option<i64>) -> Result
 }
 
 /// Says what came of reading, at the end of every run.
-pub(crate) fn report_ledger(outcome: &crate::pipeline::Outcome) {
+pub(crate) fn report_ledger(outcome: &Outcome) {
     for (reason, samples) in &outcome.samples {
         for sample in samples {
             output::note(&format!("rejected ({}): {sample}", reason.name()));

@@ -5,12 +5,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use model::activity::Activity;
 use model::baseline::{self, Baseline, Flagged};
-use model::fold::Aggregator;
 use model::identity::{Directory, Party};
-use model::settle::Carried;
 
 use crate::flags::LearnArgs;
-use crate::pipeline::{self, Outcome, Reading, Tail, Windows};
+use crate::pipeline::{Outcome, Windows};
 use crate::plan::{self, ReadPlan};
 use crate::{Ending, output};
 
@@ -53,20 +51,7 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Ending> {
 /// Learns everything a plan reads.
 pub(crate) fn learn(mut plan: ReadPlan) -> Result<(Baseline, Outcome)> {
     let mut learner = Learner { baseline: Baseline::default() };
-    let mut aggregator = Aggregator::new(plan.fold.clone());
-    let reading = Reading {
-        files: &plan.files,
-        decode: &plan.decode,
-        lateness_secs: plan.lateness_secs,
-        tail: Tail::Close,
-    };
-    let outcome = pipeline::run(
-        &reading,
-        &mut aggregator,
-        &mut Carried::default(),
-        &mut plan.directory,
-        &mut learner,
-    )?;
+    let outcome = plan.read_whole(&mut learner)?;
     let mut baseline = learner.baseline;
     note_source(&mut baseline, &plan, &outcome);
     Ok((baseline, outcome))

@@ -4,12 +4,10 @@ use std::io::Write;
 
 use anyhow::Result;
 use model::activity::Activity;
-use model::fold::Aggregator;
 use model::identity::{Directory, Party};
-use model::settle::Carried;
 
 use crate::flags::ServicesArgs;
-use crate::pipeline::{self, Reading, Tail, Windows};
+use crate::pipeline::Windows;
 use crate::plan::{self, ReadPlan};
 use crate::{Ending, output};
 
@@ -28,20 +26,7 @@ impl Windows for Unjudged {
 
 pub(crate) fn run(args: &ServicesArgs) -> Result<Ending> {
     let mut plan = ReadPlan::of(&args.source, None)?;
-    let mut aggregator = Aggregator::new(plan.fold.clone());
-    let reading = Reading {
-        files: &plan.files,
-        decode: &plan.decode,
-        lateness_secs: plan.lateness_secs,
-        tail: Tail::Close,
-    };
-    let outcome = pipeline::run(
-        &reading,
-        &mut aggregator,
-        &mut Carried::default(),
-        &mut plan.directory,
-        &mut Unjudged,
-    )?;
+    let outcome = plan.read_whole(&mut Unjudged)?;
     plan::report_ledger(&outcome);
     let mut stdout = output::stdout();
     for row in plan.directory.describe() {
