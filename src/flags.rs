@@ -91,10 +91,48 @@ pub(crate) struct GenerateArgs {
     pub(crate) list: bool,
 }
 
+/// How AWS is reached. What is not given is found as every AWS tool finds it: environment, profiles,
+/// SSO, web identity, the role of the instance or task.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "AWS")]
+pub(crate) struct AwsArgs {
+    /// A profile of the AWS config file.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The region of the services asked.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// Send requests here instead of to AWS.
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Take on this role first, for logs of another account.
+    #[arg(long, value_name = "ARN")]
+    pub(crate) assume_role: Option<String>,
+    /// Pay for the requests to a bucket of another account.
+    #[arg(long)]
+    pub(crate) requester_pays: bool,
+}
+
+#[cfg(feature = "s3")]
+impl AwsArgs {
+    /// A way to AWS with these settings.
+    pub(crate) fn connect(&self) -> anyhow::Result<ingest::source::aws::Aws> {
+        let options = ingest::source::aws::AwsOptions {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            assume_role: self.assume_role.clone(),
+            attempts_max: None,
+            requester_pays: self.requester_pays,
+        };
+        Ok(ingest::source::aws::Aws::new(options)?)
+    }
+}
+
 /// Where flow logs come from and what is known about them.
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// Flow logs: files, folders, globs, or trees as S3 has them (`AWSLogs/…`).
+    /// Flow logs: files, folders, globs, trees as S3 has them (`AWSLogs/…`), or s3://BUCKET/PREFIX.
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<String>,
     /// Output of `aws ec2 describe-network-interfaces`, `describe-instances` or `aws ecs
@@ -130,6 +168,8 @@ pub(crate) struct SourceArgs {
     /// How late a record may come after its file's time.
     #[arg(long, value_name = "DURATION", default_value = "20m", value_parser = duration::seconds)]
     pub(crate) lateness: i64,
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
 }
 
 #[derive(Debug, Args)]

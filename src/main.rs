@@ -11,6 +11,7 @@ mod output;
 mod pipeline;
 mod plan;
 mod progress;
+mod sources;
 mod state;
 mod survey;
 

@@ -3,13 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Result, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use ingest::{DecodeOptions, FieldSet, LogFile, ReadError, RejectReason, Tally, read_file};
+use ingest::{DecodeOptions, FieldSet, LogFile, Place, ReadError, Reader, RejectReason, Tally};
 use model::activity::Activity;
 use model::fold::{Aggregator, FoldOptions};
 use model::identity::{Directory, Party};
@@ -40,6 +39,7 @@ pub(crate) enum Tail {
 /// What is read, and how.
 pub(crate) struct Reading<'a> {
     pub(crate) files: &'a [LogFile],
+    pub(crate) reader: Reader,
     pub(crate) decode: &'a DecodeOptions,
     pub(crate) lateness_secs: i64,
     pub(crate) tail: Tail,
@@ -52,7 +52,7 @@ pub(crate) struct Outcome {
     pub(crate) declared: FieldSet,
     pub(crate) unreadable: Vec<(String, String)>,
     /// Files that could not be read and of which no record came: worth another try.
-    pub(crate) untouched: BTreeSet<PathBuf>,
+    pub(crate) untouched: BTreeSet<Place>,
     pub(crate) samples: BTreeMap<RejectReason, Vec<String>>,
 }
 
@@ -111,7 +111,7 @@ fn fold_files(
         let file = next.fetch_add(1, Ordering::Relaxed);
         let Some(log) = reading.files.get(file) else { return };
         let mut aggregator = Aggregator::expecting(fold.clone(), tuples_expected);
-        let read = read_file(log, reading.decode, &mut |batch| aggregator.push(&batch));
+        let read = reading.reader.read(log, reading.decode, &mut |batch| aggregator.push(&batch));
         // Neighbouring files are of a size, mostly.
         tuples_expected = aggregator.tuples_per_window() * 9 / 8;
         aggregator.seal();
@@ -161,14 +161,14 @@ impl Drain<'_, '_> {
             let room = SAMPLES_MAX.saturating_sub(known.len());
             let named = samples
                 .iter()
-                .map(|s| format!("{}, record {}: {}", log.path.display(), s.line_number, s.text));
+                .map(|s| format!("{}, record {}: {}", log.place, s.line_number, s.text));
             known.extend(named.take(room));
         }
         if let Some(error) = folded.error {
             let text = format!("{:#}", anyhow::Error::from(error));
-            self.outcome.unreadable.push((log.path.display().to_string(), text));
+            self.outcome.unreadable.push((log.place.to_string(), text));
             if records == 0 {
-                self.outcome.untouched.insert(log.path.clone());
+                self.outcome.untouched.insert(log.place.clone());
             }
         }
         self.aggregator.merge(folded.aggregator);

@@ -10,6 +10,7 @@ use model::settle::Carried;
 use crate::flags::SourceArgs;
 use crate::output;
 use crate::pipeline::{self, Outcome, Reading, Tail, Windows};
+use crate::sources::{self, Reach, Sources, Wanted};
 use crate::survey::{self, Survey};
 use crate::{duration, identity};
 
@@ -20,6 +21,7 @@ const WINDOW_SECS_OF_600: i64 = 600;
 /// Everything needed to read and fold.
 pub(crate) struct ReadPlan {
     pub(crate) files: Vec<LogFile>,
+    pub(crate) reach: Reach,
     pub(crate) decode: DecodeOptions,
     pub(crate) fold: FoldOptions,
     pub(crate) lateness_secs: i64,
@@ -35,7 +37,20 @@ impl ReadPlan {
         let zone = TimeZone::get(&args.timezone).with_context(|| {
             format!("`{}` is not a time zone: write one as in Europe/Berlin", args.timezone)
         })?;
-        let files = ingest::find_all_files(&args.sources)?;
+        let at = |text: &Option<String>| {
+            text.as_deref().map(|text| duration::time(text, &zone)).transpose()
+        };
+        let wanted = Wanted {
+            since: at(&args.since).context("--since")?,
+            until: at(&args.until).context("--until")?,
+            lateness_secs: args.lateness,
+        };
+        if let (Some(since), Some(until)) = (wanted.since, wanted.until)
+            && since >= until
+        {
+            bail!("--since is not before --until: no record can match");
+        }
+        let Sources { files, reach } = sources::find(&args.sources, &args.aws, wanted)?;
         let format = args
             .log_format
             .as_deref()
@@ -43,22 +58,14 @@ impl ReadPlan {
             .transpose()?;
         let columns = Aggregator::columns();
         let decode = DecodeOptions { format, ..DecodeOptions::of_columns(columns) };
-        let survey = survey::of_files(&files, &decode);
+        let survey = survey::of_files(&files, &reach, &decode);
         let interval_secs = interval(args, &survey, baseline_interval_secs)?;
         survey.report(interval_secs, args.interval.is_some());
-        let at = |text: &Option<String>| {
-            text.as_deref().map(|text| duration::time(text, &zone)).transpose()
-        };
         let fold = FoldOptions {
-            since: at(&args.since).context("--since")?,
-            until: at(&args.until).context("--until")?,
+            since: wanted.since,
+            until: wanted.until,
             ..FoldOptions::new(window_secs(interval_secs))
         };
-        if let (Some(since), Some(until)) = (fold.since, fold.until)
-            && since >= until
-        {
-            bail!("--since is not before --until: no record can match");
-        }
         let options = identity::read(
             &args.inventory,
             at(&args.inventory_time).context("--inventory-time")?,
@@ -67,13 +74,24 @@ impl ReadPlan {
         )?;
         let directory = Directory::new(options);
         let lateness_secs = args.lateness;
-        Ok(Self { files, decode, fold, lateness_secs, interval_secs, zone, directory, survey })
+        Ok(Self {
+            files,
+            reach,
+            decode,
+            fold,
+            lateness_secs,
+            interval_secs,
+            zone,
+            directory,
+            survey,
+        })
     }
 
     /// Reads everything from the first window to the last, carrying nothing in and nothing out.
     pub(crate) fn read_whole(&mut self, windows: &mut dyn Windows) -> Result<Outcome> {
         let reading = Reading {
             files: &self.files,
+            reader: self.reach.reader(&self.files),
             decode: &self.decode,
             lateness_secs: self.lateness_secs,
             tail: Tail::Close,

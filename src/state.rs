@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use detect::snapshot::{Snapshot, TakenFile};
-use ingest::LogFile;
+use ingest::{LogFile, Place};
 use model::snapshot::{SNAPSHOT_BYTES_MAX, SnapshotError};
 
 /// Generations kept, the newest included.
@@ -67,10 +67,10 @@ impl State {
         }
         let mut sorted = Sorted::default();
         for file in files {
-            match known.get(name_of(&file.path).as_str()) {
+            match known.get(name_of(&file.place).as_str()) {
                 Some(sizes) if sizes.contains(&file.bytes) => sorted.n_known += 1,
                 Some(_) => {
-                    sorted.changed.push(file.path.clone());
+                    sorted.changed.push(file.place.clone());
                     sorted.new.push(file);
                 }
                 None => sorted.new.push(file),
@@ -87,7 +87,7 @@ impl State {
     ) -> Result<()> {
         let generation = self.generation + 1;
         let taken = files.map(|file| TakenFile {
-            name: name_of(&file.path),
+            name: name_of(&file.place),
             bytes: file.bytes,
             time: file.origin.time,
             generation,
@@ -106,7 +106,7 @@ impl State {
 pub(crate) struct Sorted {
     pub(crate) new: Vec<LogFile>,
     /// Of a known name, but not its size.
-    pub(crate) changed: Vec<PathBuf>,
+    pub(crate) changed: Vec<Place>,
     pub(crate) n_known: u64,
 }
 
@@ -181,13 +181,13 @@ fn advice(path: &Path, generations: &BTreeMap<u64, PathBuf>) -> String {
 
 /// The name that tells a file from others: an object's key from `AWSLogs` on, wherever the bucket was
 /// copied to; else where the file really is.
-fn name_of(path: &Path) -> String {
-    let text = path.to_string_lossy();
+fn name_of(place: &Place) -> String {
+    let text = place.name();
     if let Some(at) = text.rfind("AWSLogs/") {
         return text[at..].to_owned();
     }
-    let real = path.canonicalize();
-    real.map_or_else(|_| text.into_owned(), |real| real.to_string_lossy().into_owned())
+    let real = place.path().and_then(|path| path.canonicalize().ok());
+    real.map_or_else(|| place.to_string(), |real| real.to_string_lossy().into_owned())
 }
 
 /// Those known and those taken now, the ones taken longest ago left out if there are too many.

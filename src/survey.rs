@@ -1,12 +1,12 @@
 //! What the log cannot carry, found out from its first records and said once, at the start.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read;
 
-use ingest::{DecodeOptions, Decoder, Field, FieldSet, FlowBatch, LogFile, read_file};
+use ingest::{DecodeOptions, Decoder, Field, FieldSet, FlowBatch, LogFile, Reader};
 
 use crate::output;
+use crate::sources::Reach;
 
 /// Records looked at; enough to meet every interface of a large VPC once.
 const RECORDS_MAX: u64 = 50_000;
@@ -32,10 +32,12 @@ pub(crate) struct Survey {
 }
 
 /// Looks at the first records of the first files.
-pub(crate) fn of_files(files: &[LogFile], options: &DecodeOptions) -> Survey {
+pub(crate) fn of_files(files: &[LogFile], reach: &Reach, options: &DecodeOptions) -> Survey {
     let mut survey = Survey::default();
-    for file in files.iter().take(FILES_MAX) {
-        look(file, options, &mut survey);
+    let looked_at = &files[..files.len().min(FILES_MAX)];
+    let reader = reach.reader(looked_at);
+    for file in looked_at {
+        look(file, &reader, options, &mut survey);
         if survey.n_records >= RECORDS_MAX {
             break;
         }
@@ -44,13 +46,12 @@ pub(crate) fn of_files(files: &[LogFile], options: &DecodeOptions) -> Survey {
 }
 
 /// A file that cannot be read is named when its turn comes, not here.
-fn look(file: &LogFile, options: &DecodeOptions, survey: &mut Survey) {
-    let is_parquet = file.path.extension().is_some_and(|extension| extension == "parquet");
-    if is_parquet {
-        read_file(file, options, &mut |batch| survey.add(&batch));
+fn look(file: &LogFile, reader: &Reader, options: &DecodeOptions, survey: &mut Survey) {
+    if file.place.is_parquet() {
+        reader.read(file, options, &mut |batch| survey.add(&batch));
         return;
     }
-    let Ok(mut input) = File::open(&file.path) else { return };
+    let Ok(mut input) = reader.open(file) else { return };
     let mut decoder = Decoder::new(file.origin.clone(), options.clone());
     let mut chunk = vec![0; 64 << 10];
     while survey.n_records < RECORDS_MAX {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use ingest::{DecodeOptions, FieldSet, LogFile, Origin, read_file};
+use ingest::{DecodeOptions, FieldSet, LogFile, Origin, Place, read_file};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
     if fs::write(&path, &content).is_err() {
         return;
     }
-    let file = LogFile { path, origin: Arc::new(Origin::default()), bytes: content.len() as u64 };
+    let file = LogFile { place: Place::File(path), etag: None, origin: Arc::new(Origin::default()), bytes: content.len() as u64 };
     let outcome = read_file(&file, &DecodeOptions::of_columns(FieldSet::all()), &mut |_| {});
     assert!(outcome.tally.ledger.balances());
 });

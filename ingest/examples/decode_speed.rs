@@ -45,7 +45,7 @@ fn inflate_all(files: &[LogFile]) -> Result<u64, Box<dyn Error>> {
     let mut block = vec![0; 256 << 10];
     let mut n_bytes = 0;
     for file in files {
-        let input = BufReader::with_capacity(64 << 10, File::open(&file.path)?);
+        let input = BufReader::with_capacity(64 << 10, File::open(file.place.name())?);
         let mut gunzip = MultiGzDecoder::new(input);
         loop {
             match gunzip.read(&mut block)? {

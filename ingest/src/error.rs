@@ -1,7 +1,8 @@
 //! What keeps a file from being read to its end.
 
 use std::io;
-use std::path::PathBuf;
+
+use crate::place::Place;
 
 /// A stream that cannot be decoded further. What was decoded before stays valid.
 #[derive(Debug, thiserror::Error)]
@@ -65,11 +66,11 @@ pub enum DecodeError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The operating system refused.
-    #[error("{}: {source}", path.display())]
+    /// The operating system or the service refused.
+    #[error("{place}: {source}")]
     Io {
         /// The file.
-        path: PathBuf,
+        place: Place,
         /// Why.
         source: io::Error,
     },
@@ -77,28 +78,28 @@ pub enum ReadError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// It is a damaged Parquet file, or none.
-    #[error("{}: not readable as Parquet: {detail}", path.display())]
+    #[error("{place}: not readable as Parquet: {detail}")]
     Parquet {
         /// The file.
-        path: PathBuf,
+        place: Place,
         /// What the Parquet reader says.
         detail: String,
     },
     /// A Parquet column has a type no flow log has.
-    #[error("{}: Parquet column `{column}` is {found}, which no flow log has", path.display())]
+    #[error("{place}: Parquet column `{column}` is {found}, which no flow log has")]
     ColumnType {
         /// The file.
-        path: PathBuf,
+        place: Place,
         /// The column, escaped.
         column: String,
         /// Its type.
         found: String,
     },
     /// No column is a flow-log field.
-    #[error("{}: no Parquet column is a flow-log field; found {found}", path.display())]
+    #[error("{place}: no Parquet column is a flow-log field; found {found}")]
     NoKnownColumn {
         /// The file.
-        path: PathBuf,
+        place: Place,
         /// The first columns it has, escaped.
         found: String,
     },

@@ -13,23 +13,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::batch::Origin;
+use crate::place::Place;
 use crate::sniff::begins_as_flow_log;
 
 /// A file to read.
 #[derive(Clone, Debug)]
 pub struct LogFile {
     /// Where it is.
-    pub path: PathBuf,
-    /// What its path says.
+    pub place: Place,
+    /// What its name says.
     pub origin: Arc<Origin>,
     /// Its size.
     pub bytes: u64,
+    /// An object's entity tag: what changes when its content does.
+    pub etag: Option<String>,
 }
 
 /// Why no files were found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum SourceError {
+pub enum FindError {
     /// Nothing is there.
     #[error("`{0}`: no such file or folder, and no file matches it as a glob")]
     NotFound(String),
@@ -46,8 +49,8 @@ pub enum SourceError {
         /// What is wrong with it.
         detail: String,
     },
-    /// A URL, which this crate does not fetch.
-    #[error("`{0}`: only files can be read here; copy the objects to a folder first")]
+    /// A URL, which is no file.
+    #[error("`{0}`: a URL where files are due")]
     NotAFile(String),
     /// The operating system refused.
     #[error("{}: {source}", path.display())]
@@ -63,25 +66,26 @@ pub enum SourceError {
 const DEPTH_MAX: usize = 64;
 
 /// The files a source stands for, in the order to read them: see [`find_all_files`].
-pub fn find_files(source: &str) -> Result<Vec<LogFile>, SourceError> {
+pub fn find_files(source: &str) -> Result<Vec<LogFile>, FindError> {
     find_all_files(&[source])
 }
 
 /// The files several sources stand for, each once.
 ///
 /// Files whose names tell a time come first, in the order of their times; then the others, by name.
-pub fn find_all_files<S: AsRef<str>>(sources: &[S]) -> Result<Vec<LogFile>, SourceError> {
+pub fn find_all_files<S: AsRef<str>>(sources: &[S]) -> Result<Vec<LogFile>, FindError> {
     let mut found = Found::default();
     for source in sources {
         found.add_source(source.as_ref())?;
     }
     let mut files: Vec<LogFile> = found.by_real_path.into_values().collect();
-    files.sort_by(|a, b| reading_order(a).cmp(&reading_order(b)));
+    files.sort_by_cached_key(reading_order);
     Ok(files)
 }
 
-fn reading_order(file: &LogFile) -> (i64, &Path) {
-    (file.origin.time.unwrap_or(i64::MAX), &file.path)
+/// Files whose names tell a time first, in the order of their times; then by name.
+pub(crate) fn reading_order(file: &LogFile) -> (i64, Place) {
+    (file.origin.time.unwrap_or(i64::MAX), file.place.clone())
 }
 
 /// Files by where they really are, so that links and overlapping sources count once.
@@ -92,15 +96,15 @@ struct Found {
 }
 
 impl Found {
-    fn add_source(&mut self, source: &str) -> Result<(), SourceError> {
+    fn add_source(&mut self, source: &str) -> Result<(), FindError> {
         if source.contains("://") {
-            return Err(SourceError::NotAFile(source.to_owned()));
+            return Err(FindError::NotAFile(source.to_owned()));
         }
         let path = Path::new(source);
         if path.try_exists().map_err(|error| io_error(path, error))? {
             return self.add_path(path);
         }
-        let matches = glob::glob(source).map_err(|error| SourceError::BadGlob {
+        let matches = glob::glob(source).map_err(|error| FindError::BadGlob {
             pattern: source.to_owned(),
             detail: error.to_string(),
         })?;
@@ -108,16 +112,16 @@ impl Found {
         for entry in matches {
             let path = entry.map_err(|error| {
                 let path = error.path().to_owned();
-                SourceError::Io { path, source: error.into() }
+                FindError::Io { path, source: error.into() }
             })?;
             self.add_path(&path)?;
             n_matches += 1;
         }
-        if n_matches == 0 { Err(SourceError::NotFound(source.to_owned())) } else { Ok(()) }
+        if n_matches == 0 { Err(FindError::NotFound(source.to_owned())) } else { Ok(()) }
     }
 
     /// A file, or a folder with at least one.
-    fn add_path(&mut self, path: &Path) -> Result<(), SourceError> {
+    fn add_path(&mut self, path: &Path) -> Result<(), FindError> {
         if !path.is_dir() {
             self.add_file(path);
             return Ok(());
@@ -125,13 +129,13 @@ impl Found {
         let n_before = self.by_real_path.len();
         let is_new = self.add_folder(path, 0)?;
         if is_new && self.by_real_path.len() == n_before {
-            return Err(SourceError::NoneInFolder(path.display().to_string()));
+            return Err(FindError::NoneInFolder(path.display().to_string()));
         }
         Ok(())
     }
 
     /// Says whether the folder had not been searched before; links can lead in circles.
-    fn add_folder(&mut self, folder: &Path, depth: usize) -> Result<bool, SourceError> {
+    fn add_folder(&mut self, folder: &Path, depth: usize) -> Result<bool, FindError> {
         let real_path = folder.canonicalize().map_err(|error| io_error(folder, error))?;
         if depth > DEPTH_MAX || !self.folders_seen.insert(real_path) {
             return Ok(false);
@@ -149,7 +153,7 @@ impl Found {
 
     /// What cannot be looked at is taken as a file, so that reading it fails and names it, while
     /// the rest of the folder is read.
-    fn add_entry(&mut self, path: &Path, depth: usize) -> Result<(), SourceError> {
+    fn add_entry(&mut self, path: &Path, depth: usize) -> Result<(), FindError> {
         let Ok(metadata) = fs::metadata(path) else {
             self.add_file(path);
             return Ok(());
@@ -169,17 +173,18 @@ impl Found {
         let real_path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
         let origin = Arc::new(Origin::from_key(&path.to_string_lossy()));
-        let file = LogFile { path: path.to_owned(), origin, bytes };
+        let place = Place::File(path.to_owned());
+        let file = LogFile { place, origin, bytes, etag: None };
         // Of several paths to one file the least is kept, whatever the order they were found in.
         let kept = self.by_real_path.entry(real_path).or_insert_with(|| file.clone());
-        if file.path < kept.path {
+        if file.place < kept.place {
             *kept = file;
         }
     }
 }
 
-fn io_error(path: &Path, source: io::Error) -> SourceError {
-    SourceError::Io { path: path.to_owned(), source }
+fn io_error(path: &Path, source: io::Error) -> FindError {
+    FindError::Io { path: path.to_owned(), source }
 }
 
 fn is_hidden(path: &Path) -> bool {

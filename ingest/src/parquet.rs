@@ -1,6 +1,5 @@
 //! Parquet flow logs: columns by name, values of whatever type the writer chose.
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::RecordBatch;
@@ -8,6 +7,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::reader::ChunkReader;
 
 use crate::batch::FlowBatch;
 use crate::decoder::DecodeOptions;
@@ -24,29 +24,34 @@ use crate::values::ColumnValues;
 
 pub(crate) const PARQUET_MAGIC: &[u8] = b"PAR1";
 
-type Builder = ParquetRecordBatchReaderBuilder<File>;
+type Builder<R> = ParquetRecordBatchReaderBuilder<R>;
+
+/// Told which parts of the file, `(start, end)` in bytes, are about to be read.
+pub(crate) type OnParts<'a> = &'a dyn Fn(&[(u64, u64)]) -> Result<(), ParquetError>;
 
 /// Reads a whole Parquet file.
-pub(crate) fn read(
+pub(crate) fn read<R: ChunkReader + 'static>(
     file: &LogFile,
-    input: File,
+    input: R,
+    on_parts: OnParts<'_>,
     options: &DecodeOptions,
     on_batch: &mut dyn FnMut(FlowBatch),
 ) -> ReadOutcome {
     let mut tally = Tally::default();
-    let error = read_rows(file, input, options, &mut tally, on_batch).err();
+    let error = read_rows(file, input, on_parts, options, &mut tally, on_batch).err();
     ReadOutcome { tally, error }
 }
 
-fn read_rows(
+fn read_rows<R: ChunkReader + 'static>(
     file: &LogFile,
-    input: File,
+    input: R,
+    on_parts: OnParts<'_>,
     options: &DecodeOptions,
     tally: &mut Tally,
     on_batch: &mut dyn FnMut(FlowBatch),
 ) -> Result<(), ReadError> {
     let damaged = |error: ParquetError| ReadError::Parquet {
-        path: file.path.clone(),
+        place: file.place.clone(),
         detail: printable(error.to_string().as_bytes(), 200),
     };
     // The schema a writer embeds is a hint we do not need; the Parquet types say enough.
@@ -61,6 +66,7 @@ fn read_rows(
     rows.set_columns(columns.declared, options.columns);
     let indices = columns.fields.iter().filter(|(_, field)| options.columns.contains(*field));
     let mask = ProjectionMask::roots(builder.parquet_schema(), indices.map(|&(index, _)| index));
+    on_parts(&parts(&builder, &mask)).map_err(damaged)?;
     let builder = builder.with_projection(mask).with_batch_size(options.limits.batch_records);
     let mut reader = guarded(|| builder.build()).map_err(damaged)?;
     while let Some(batch) = guarded(|| Ok(reader.next().transpose()?)).map_err(damaged)? {
@@ -70,6 +76,19 @@ fn read_rows(
     rows.cut();
     hand_over(&mut rows, on_batch);
     Ok(())
+}
+
+/// Where the wanted columns lie, in all row groups.
+fn parts<R: ChunkReader>(builder: &Builder<R>, mask: &ProjectionMask) -> Vec<(u64, u64)> {
+    let groups = builder.metadata().row_groups().iter();
+    let chunks = groups.flat_map(|group| group.columns().iter().enumerate());
+    let wanted = chunks.filter(|(leaf, _)| mask.leaf_included(*leaf));
+    wanted
+        .map(|(_, chunk)| {
+            let (start, n_bytes) = chunk.byte_range();
+            (start, start.saturating_add(n_bytes))
+        })
+        .collect()
 }
 
 /// Turns a panic of the Parquet crate into an error: it asserts, where a damaged file has negative
@@ -86,7 +105,7 @@ fn hand_over(rows: &mut Rows, on_batch: &mut dyn FnMut(FlowBatch)) {
 }
 
 /// The Parquet crate asserts what is checked here, and a panic would be reported on the terminal.
-fn check_places(builder: &Builder) -> Result<(), ParquetError> {
+fn check_places<R: ChunkReader>(builder: &Builder<R>) -> Result<(), ParquetError> {
     let chunks = builder.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
     let mut places = chunks.flat_map(|chunk| {
         let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
@@ -99,7 +118,11 @@ fn check_places(builder: &Builder) -> Result<(), ParquetError> {
 }
 
 /// Run lengths let a small file claim any number of rows, so the claims are held against its size.
-fn check_size(file: &LogFile, builder: &Builder, limits: &Limits) -> Result<(), ReadError> {
+fn check_size<R: ChunkReader>(
+    file: &LogFile,
+    builder: &Builder<R>,
+    limits: &Limits,
+) -> Result<(), ReadError> {
     let metadata = builder.metadata();
     let claimed = |bytes: i64| u64::try_from(bytes).unwrap_or(u64::MAX);
     let sizes = metadata.row_groups().iter().map(|group| claimed(group.total_byte_size()));
@@ -126,7 +149,11 @@ struct KnownColumns {
 
 impl KnownColumns {
     /// Of two columns with names of one field, such as a partition key written out, the first counts.
-    fn of(file: &LogFile, builder: &Builder, tally: &mut Tally) -> Result<Self, ReadError> {
+    fn of<R: ChunkReader>(
+        file: &LogFile,
+        builder: &Builder<R>,
+        tally: &mut Tally,
+    ) -> Result<Self, ReadError> {
         let mut known = Self { fields: Vec::new(), declared: FieldSet::default() };
         let mut others = Vec::new();
         for (index, column) in builder.schema().fields().iter().enumerate() {
@@ -142,7 +169,7 @@ impl KnownColumns {
         if known.fields.is_empty() {
             others.truncate(8);
             let found = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
-            return Err(ReadError::NoKnownColumn { path: file.path.clone(), found });
+            return Err(ReadError::NoKnownColumn { place: file.place.clone(), found });
         }
         tally.note_unknown(&others);
         Ok(known)
@@ -158,7 +185,7 @@ fn append_batch(
     let mut sources = Vec::new();
     for (column, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         let values = ColumnValues::of(array.as_ref()).ok_or_else(|| ReadError::ColumnType {
-            path: file.path.clone(),
+            place: file.place.clone(),
             column: printable(column.name().as_bytes(), 64),
             found: printable(array.data_type().to_string().as_bytes(), 64),
         })?;

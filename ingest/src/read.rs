@@ -1,13 +1,21 @@
-//! Reads one file whole, whatever form it has.
+//! Reads one log file whole, whatever form it has and wherever it lies.
 
 use std::fs::File;
 use std::io::{self, Read};
+#[cfg(feature = "s3")]
+use std::sync::Arc;
+
+#[cfg(feature = "s3")]
+use parquet::errors::ParquetError;
 
 use crate::batch::FlowBatch;
 use crate::decoder::{DecodeOptions, Decoder};
 use crate::error::ReadError;
 use crate::files::LogFile;
-use crate::parquet::{self, PARQUET_MAGIC};
+use crate::parquet::{self as parquet_log, PARQUET_MAGIC};
+use crate::place::Place;
+#[cfg(feature = "s3")]
+use crate::source::s3::{Ahead, Body, Ranges, S3};
 use crate::tally::Tally;
 
 /// What came of reading a file: counts, and the error that ended it early, if one did.
@@ -22,33 +30,119 @@ pub struct ReadOutcome {
 /// Small enough that what a hostile file makes of one chunk fits in memory.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Reads one file, Parquet or anything [`Decoder`] takes, and hands over its batches.
-///
-/// Batches handed over before an error are valid.
+/// Reads log files, wherever they lie.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    #[cfg(feature = "s3")]
+    s3: Option<Arc<(S3, Ahead)>>,
+}
+
+/// The bytes of a log file, from its beginning.
+#[derive(Debug)]
+pub enum Input {
+    /// A file of this machine.
+    File(File),
+    /// An object.
+    #[cfg(feature = "s3")]
+    Object(Body),
+}
+
+impl Read for Input {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(into),
+            #[cfg(feature = "s3")]
+            Self::Object(body) => body.read(into),
+        }
+    }
+}
+
+impl Reader {
+    /// Reads objects too, and fetches those among `files` ahead, in this order.
+    #[cfg(feature = "s3")]
+    pub fn with_s3(s3: &S3, files: &[LogFile]) -> Self {
+        Self { s3: Some(Arc::new((s3.clone(), s3.ahead(files)))) }
+    }
+
+    /// Opens a file to read it from its beginning.
+    pub fn open(&self, file: &LogFile) -> io::Result<Input> {
+        match &file.place {
+            Place::File(path) => File::open(path).map(Input::File),
+            #[cfg(feature = "s3")]
+            Place::Object { .. } => {
+                let body = self.s3.as_deref().and_then(|(_, ahead)| ahead.body(file));
+                body.map(Input::Object).ok_or_else(no_s3)
+            }
+            #[cfg(not(feature = "s3"))]
+            Place::Object { .. } => Err(no_s3()),
+        }
+    }
+
+    /// Reads a file to its end, Parquet or anything [`Decoder`] takes, and hands over its batches.
+    ///
+    /// Batches handed over before an error are valid.
+    pub fn read(
+        &self,
+        file: &LogFile,
+        options: &DecodeOptions,
+        on_batch: &mut dyn FnMut(FlowBatch),
+    ) -> ReadOutcome {
+        #[cfg(feature = "s3")]
+        if let (Some((s3, _)), true) = (self.s3.as_deref(), file.place.is_parquet())
+            && let Some(ranges) = Ranges::of(s3, file)
+        {
+            return read_parts(file, &ranges, options, on_batch);
+        }
+        match self.open_at_head(file) {
+            Err(source) => {
+                ReadOutcome { tally: Tally::default(), error: Some(io_error(file, source)) }
+            }
+            Ok((head, Input::File(input))) if head == PARQUET_MAGIC => {
+                parquet_log::read(file, input, &|_| Ok(()), options, on_batch)
+            }
+            Ok((head, input)) => read_stream(file, &head, input, options, on_batch),
+        }
+    }
+
+    /// Opens the file and reads its first bytes. No seeking back: it may be a pipe.
+    fn open_at_head(&self, file: &LogFile) -> io::Result<(Vec<u8>, Input)> {
+        let mut input = self.open(file)?;
+        let mut head = Vec::new();
+        input.by_ref().take(PARQUET_MAGIC.len() as u64).read_to_end(&mut head)?;
+        Ok((head, input))
+    }
+}
+
+/// Reads one file of this machine: see [`Reader::read`].
 pub fn read_file(
     file: &LogFile,
     options: &DecodeOptions,
     on_batch: &mut dyn FnMut(FlowBatch),
 ) -> ReadOutcome {
-    match open(file) {
-        Err(source) => ReadOutcome { tally: Tally::default(), error: Some(io_error(file, source)) },
-        Ok((head, input)) if head == PARQUET_MAGIC => parquet::read(file, input, options, on_batch),
-        Ok((head, input)) => read_stream(file, &head, input, options, on_batch),
-    }
+    Reader::default().read(file, options, on_batch)
 }
 
-/// Opens the file and reads its first bytes. No seeking back: it may be a pipe.
-fn open(file: &LogFile) -> io::Result<(Vec<u8>, File)> {
-    let mut input = File::open(&file.path)?;
-    let mut head = Vec::new();
-    input.by_ref().take(PARQUET_MAGIC.len() as u64).read_to_end(&mut head)?;
-    Ok((head, input))
+fn no_s3() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "objects are not read here")
+}
+
+#[cfg(feature = "s3")]
+fn read_parts(
+    file: &LogFile,
+    ranges: &Ranges,
+    options: &DecodeOptions,
+    on_batch: &mut dyn FnMut(FlowBatch),
+) -> ReadOutcome {
+    let fetch = |parts: &[(u64, u64)]| {
+        ranges.fetch_all(parts).map_err(|error| ParquetError::External(Box::new(error)))
+    };
+    parquet_log::read(file, ranges.clone(), &fetch, options, on_batch)
 }
 
 fn read_stream(
     file: &LogFile,
     head: &[u8],
-    mut input: File,
+    mut input: Input,
     options: &DecodeOptions,
     on_batch: &mut dyn FnMut(FlowBatch),
 ) -> ReadOutcome {
@@ -63,7 +157,7 @@ fn read_stream(
 
 fn push_all(
     file: &LogFile,
-    input: &mut File,
+    input: &mut Input,
     decoder: &mut Decoder,
     on_batch: &mut dyn FnMut(FlowBatch),
 ) -> Result<(), ReadError> {
@@ -90,5 +184,5 @@ fn hand_over(decoder: &mut Decoder, on_batch: &mut dyn FnMut(FlowBatch)) {
 }
 
 fn io_error(file: &LogFile, source: io::Error) -> ReadError {
-    ReadError::Io { path: file.path.clone(), source }
+    ReadError::Io { place: file.place.clone(), source }
 }

@@ -48,7 +48,9 @@ fn estate() -> TempDir {
 }
 
 fn names(root: &Path, files: &[LogFile]) -> Vec<String> {
-    let relative = |file: &LogFile| file.path.strip_prefix(root).unwrap().display().to_string();
+    let relative = |file: &LogFile| {
+        file.place.path().unwrap().strip_prefix(root).unwrap().display().to_string()
+    };
     files.iter().map(relative).collect()
 }
 
@@ -91,7 +93,7 @@ fn links_in_a_circle_come_to_an_end() {
     std::os::unix::fs::symlink("more.txt", root.path().join("also.txt")).unwrap();
     let files = find_files(root.path().to_str().unwrap()).unwrap();
     assert_eq!(files.len(), 7);
-    let dangling = files.iter().find(|file| file.path.ends_with("dangling.log")).unwrap();
+    let dangling = files.iter().find(|file| file.place.name().ends_with("dangling.log")).unwrap();
     let options = DecodeOptions::of_columns(FieldSet::all());
     let outcome = read_file(dangling, &options, &mut |_| {});
     assert!(outcome.error.unwrap().to_string().contains("dangling.log: "));
@@ -127,7 +129,7 @@ fn a_file_is_read_whole() {
 fn a_file_that_went_away_is_named() {
     let root = estate();
     let files = find_files(root.path().to_str().unwrap()).unwrap();
-    fs::remove_file(&files[3].path).unwrap();
+    fs::remove_file(files[3].place.path().unwrap()).unwrap();
     let options = DecodeOptions::of_columns(FieldSet::all());
     let outcome = read_file(&files[3], &options, &mut |_| {});
     assert!(outcome.error.unwrap().to_string().contains("exported: "));

@@ -10,7 +10,7 @@ use datasets::Options;
 use jiff::Timestamp;
 
 use super::{detect, learn};
-use crate::flags::{DemoArgs, SourceArgs};
+use crate::flags::{AwsArgs, DemoArgs, SourceArgs};
 use crate::plan::{self, ReadPlan};
 use crate::{Ending, output};
 
@@ -74,6 +74,7 @@ fn source(dir: &Path, since: Option<String>, until: Option<String>) -> Result<So
         since,
         until,
         lateness: 1200,
+        aws: AwsArgs::default(),
     })
 }
 

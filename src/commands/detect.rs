@@ -67,7 +67,7 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
     }
     let Outcome { unreadable, untouched, .. } = &detected.outcome;
     if let Some(state) = state {
-        let read = files.iter().filter(|file| !untouched.contains(&file.path));
+        let read = files.iter().filter(|file| !untouched.contains(&file.place));
         state.save(detected.left, read)?;
     }
     Ok(match (unreadable.is_empty(), args.exit_code && !findings.is_empty()) {
@@ -121,10 +121,10 @@ fn leave_out_known(state: &State, plan: &mut ReadPlan) {
             sorted.n_known
         ));
     }
-    for path in &sorted.changed {
+    for place in &sorted.changed {
         output::note(&format!(
             "{} was taken before with another size: all of its records count again",
-            path.display()
+            place
         ));
     }
 }
@@ -193,6 +193,7 @@ fn judge_all(
     let mut judging = Judging::new(judge, newest, plans, budget);
     let reading = Reading {
         files: &plan.files,
+        reader: plan.reach.reader(&plan.files),
         decode: &plan.decode,
         lateness_secs: plan.lateness_secs,
         tail,

@@ -1,0 +1,116 @@
+//! Credentials, region, endpoint and the runtime that requests run on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_smithy_http_client::tls;
+use tokio::runtime::{Builder, Runtime};
+
+use super::SourceError;
+
+/// How to reach AWS. What is not given is found as every AWS tool finds it: environment, profiles,
+/// SSO, web identity, the instance's or task's role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsOptions {
+    /// A profile of the shared config file.
+    pub profile: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// Where requests go instead of AWS: for stand-ins and private endpoints.
+    pub endpoint_url: Option<String>,
+    /// The ARN of a role to take on, for logs of another account.
+    pub assume_role: Option<String>,
+    /// How often a request is made before it has failed; the SDK's three if `None`.
+    pub attempts_max: Option<u32>,
+    /// Whether the one who asks pays for S3 requests.
+    pub requester_pays: bool,
+}
+
+/// A way to AWS that everything that asks shares.
+#[derive(Clone)]
+pub struct Aws {
+    runtime: Arc<Runtime>,
+    config: Arc<SdkConfig>,
+    options: AwsOptions,
+}
+
+/// Attempts of a request before it has failed. More than the SDK's three: a batch job would rather
+/// wait half a minute than leave a file out.
+const ATTEMPTS_MAX: u32 = 6;
+
+impl Aws {
+    /// Finds out region and credentials; these are asked for when the first request is made.
+    pub fn new(options: AwsOptions) -> Result<Self, SourceError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("aws")
+            .enable_all()
+            .build()
+            .map_err(|error| SourceError::Refused {
+                place: "aws".to_owned(),
+                detail: format!("no threads for requests: {error}"),
+            })?;
+        let config = runtime.block_on(load(&options));
+        Ok(Self { runtime: Arc::new(runtime), config: Arc::new(config), options })
+    }
+
+    /// What clients are made from.
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// How AWS is reached.
+    pub fn options(&self) -> &AwsOptions {
+        &self.options
+    }
+
+    /// The runtime requests run on.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Waits for a request.
+    pub(crate) fn wait<T>(&self, request: impl Future<Output = T>) -> T {
+        self.runtime.block_on(request)
+    }
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The configuration prints its parts, credentials' providers among them: not here.
+        f.debug_struct("Aws").field("region", &self.config.region()).finish_non_exhaustive()
+    }
+}
+
+async fn load(options: &AwsOptions) -> SdkConfig {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https();
+    let attempts = options.attempts_max.unwrap_or(ATTEMPTS_MAX);
+    let mut loader = ConfigLoader::default()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).build())
+        .retry_config(RetryConfig::standard().with_max_attempts(attempts));
+    if let Some(profile) = &options.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &options.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &options.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    let config = loader.load().await;
+    let Some(role) = &options.assume_role else { return config };
+    let provider =
+        AssumeRoleProvider::builder(role).configure(&config).session_name("tidegate").build().await;
+    let provider = aws_credential_types::provider::SharedCredentialsProvider::new(provider);
+    config.into_builder().credentials_provider(provider).build()
+}
+
+const CONNECT_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);

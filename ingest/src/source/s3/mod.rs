@@ -1,0 +1,45 @@
+//! Flow logs in S3: finding them by their keys, reading them whole or by ranges, and keeping small
+//! objects beside them.
+
+mod ahead;
+mod body;
+mod keep;
+mod list;
+mod ranges;
+mod url;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::types::RequestPayer;
+
+use super::aws::Aws;
+
+pub use ahead::Ahead;
+pub use body::Body;
+pub use keep::Put;
+pub use list::TimeRange;
+pub(crate) use ranges::Ranges;
+pub use url::S3Url;
+
+/// A way to S3.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    aws: Aws,
+    client: Client,
+}
+
+impl S3 {
+    /// A client with the credentials, region and endpoint of `aws`.
+    pub fn new(aws: &Aws) -> Self {
+        let config = aws.config();
+        // What is not AWS seldom has a host name per bucket.
+        let is_elsewhere =
+            config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let config = Builder::from(config).force_path_style(is_elsewhere).build();
+        Self { aws: aws.clone(), client: Client::from_conf(config) }
+    }
+
+    fn payer(&self) -> Option<RequestPayer> {
+        self.aws.options().requester_pays.then_some(RequestPayer::Requester)
+    }
+}

@@ -1,0 +1,77 @@
+//! What every stream looks like to the loop that watches it.
+//!
+//! A stream brings [`Delivery`]s: bytes as the service holds them, each complete in itself. Where
+//! reading has come to is told by [`Stream::positions`], which the loop saves together with what it
+//! made of the deliveries; only then it calls [`Stream::saved`]. A stream begun from saved positions
+//! brings everything after them again, so nothing is lost; what the service brings twice is told apart
+//! by the events' ids where they have any.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::SourceError;
+use crate::batch::Origin;
+use crate::files::LogFile;
+
+/// Where reading goes on, by input (a shard, a log stream); the values mean something to the stream
+/// alone.
+pub type Positions = BTreeMap<String, String>;
+
+/// What one poll brought.
+#[derive(Clone, Debug, Default)]
+pub struct Polled {
+    /// In the order in which each input holds them.
+    pub deliveries: Vec<Delivery>,
+    /// Every input that may still bring records.
+    pub inputs: Vec<Input>,
+    /// What the service had to be asked again for since the last poll, by reason.
+    pub retries: BTreeMap<&'static str, u64>,
+}
+
+/// One thing a stream brought, complete in itself.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The name of the input that brought it.
+    pub input: Arc<str>,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What was brought.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Bytes in any form the decoder takes.
+    Bytes {
+        /// What is known of where they came from.
+        origin: Arc<Origin>,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// An object to be read.
+    Object(LogFile),
+}
+
+/// An input that may still bring records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How far reading is behind the newest that is there, milliseconds; `None` if the service does
+    /// not say. Nothing behind means the input is idle when it brings nothing.
+    pub behind_ms: Option<u64>,
+}
+
+/// A source that goes on bringing.
+pub trait Stream: Send {
+    /// Waits at most so long for something to come.
+    ///
+    /// An error ends the stream: what can be asked again was.
+    fn poll(&mut self, wait: Duration) -> Result<Polled, SourceError>;
+
+    /// Where reading goes on after everything handed out so far.
+    fn positions(&self) -> Positions;
+
+    /// What was handed out up to the last call of [`Self::positions`] is safe: the service may forget it.
+    fn saved(&mut self) -> Result<(), SourceError>;
+}

@@ -1,0 +1,94 @@
+//! What the SOURCE arguments stand for: files of this machine and objects in S3.
+
+use anyhow::{Result, bail};
+use ingest::{LogFile, Reader};
+
+use crate::flags::AwsArgs;
+
+/// Records that are wanted, by the times of their ends, Unix seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) since: Option<i64>,
+    pub(crate) until: Option<i64>,
+    /// How long after a file's time it may be published.
+    pub(crate) lateness_secs: i64,
+}
+
+/// Files to read, and what reads them.
+pub(crate) struct Sources {
+    pub(crate) files: Vec<LogFile>,
+    pub(crate) reach: Reach,
+}
+
+/// A way to the services the sources named.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reach {
+    #[cfg(feature = "s3")]
+    s3: Option<ingest::source::s3::S3>,
+}
+
+impl Reach {
+    /// What reads these files, in this order.
+    #[cfg_attr(not(feature = "s3"), expect(clippy::unused_self, reason = "has nothing to reach"))]
+    pub(crate) fn reader(&self, files: &[LogFile]) -> Reader {
+        #[cfg(feature = "s3")]
+        if let Some(s3) = &self.s3 {
+            return Reader::with_s3(s3, files);
+        }
+        let _files = files;
+        Reader::default()
+    }
+}
+
+/// Finds the files that can hold what is wanted, each once, in the order to read them.
+pub(crate) fn find(sources: &[String], aws: &AwsArgs, wanted: Wanted) -> Result<Sources> {
+    let (urls, paths): (Vec<&String>, Vec<&String>) =
+        sources.iter().partition(|source| source.contains("://"));
+    let mut files = if paths.is_empty() { Vec::new() } else { ingest::find_all_files(&paths)? };
+    let mut reach = Reach::default();
+    for url in urls {
+        files.extend(objects(url, aws, wanted, &mut reach)?);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    files.retain(|file| seen.insert(file.place.clone()));
+    files.sort_by_cached_key(|file| (file.origin.time.unwrap_or(i64::MAX), file.place.clone()));
+    Ok(Sources { files, reach })
+}
+
+#[cfg(feature = "s3")]
+fn objects(url: &str, aws: &AwsArgs, wanted: Wanted, reach: &mut Reach) -> Result<Vec<LogFile>> {
+    use ingest::source::s3::{S3, S3Url, TimeRange};
+
+    let Some(parsed) = S3Url::parse(url) else { bail!(not_batch(url)) };
+    let parsed = parsed?;
+    let s3 = match &reach.s3 {
+        Some(s3) => s3.clone(),
+        None => S3::new(&aws.connect()?),
+    };
+    reach.s3 = Some(s3.clone());
+    let range = TimeRange::of_records(wanted.since, wanted.until, wanted.lateness_secs);
+    let files = s3.list(&parsed, range)?;
+    if files.is_empty() && range == TimeRange::default() {
+        bail!(
+            "`{url}`: no flow logs under this prefix; `aws s3 ls --recursive {url}` shows what is there"
+        );
+    }
+    Ok(files)
+}
+
+#[cfg(not(feature = "s3"))]
+fn objects(url: &str, _: &AwsArgs, _: Wanted, _: &mut Reach) -> Result<Vec<LogFile>> {
+    if url.starts_with("s3://") {
+        bail!("`{url}`: this build reads no S3; build it with `--features s3`");
+    }
+    bail!(not_batch(url))
+}
+
+fn not_batch(url: &str) -> String {
+    let is_stream = ["kinesis://", "sqs://", "cwl://"].iter().any(|kind| url.starts_with(kind));
+    if is_stream {
+        format!("`{url}` is a stream, which goes on: use `tidegate watch {url}`")
+    } else {
+        format!("`{url}`: not a source; files, folders, globs and s3://BUCKET/PREFIX are read here")
+    }
+}
