@@ -6,5 +6,10 @@
 #![allow(dead_code, reason = "the bench has more faults and data than the tests of one source use")]
 
 mod bench;
+mod estate;
+mod parquet_logs;
+#[path = "../program/mod.rs"]
+mod program;
 mod proxy;
+mod s3;
 mod stand_ins;

@@ -1,0 +1,117 @@
+//! The flow logs that all tests of sources read: an intrusion into a small shop, as text in files, and
+//! what is found in them there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use datasets::Options;
+use tempfile::TempDir;
+
+use crate::program::{Run, run_with};
+use crate::stand_ins::{kinesis, moto};
+
+/// Flow logs in files, and their findings.
+pub(crate) struct Estate {
+    folder: TempDir,
+    /// `--inventory FILE …`
+    inventories: Vec<String>,
+    /// The findings of one run over the files.
+    pub(crate) findings: String,
+}
+
+/// What a run over the estate's records gave.
+pub(crate) struct Judged {
+    pub(crate) run: Run,
+    /// The findings file; empty if there is none.
+    pub(crate) findings: String,
+}
+
+/// The one estate, made when it is first asked for.
+pub(crate) fn estate() -> &'static Estate {
+    static ESTATE: OnceLock<Estate> = OnceLock::new();
+    ESTATE.get_or_init(|| {
+        let options = Options {
+            services: 12,
+            days: 2,
+            records: Some(60_000),
+            seed: 11,
+            ..Options::new("intrusion")
+        };
+        let folder = tempfile::tempdir().unwrap();
+        datasets::write(folder.path(), &options).unwrap();
+        let names = fs::read_dir(folder.path()).unwrap();
+        let inventories = names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| Path::new(name).extension() == Some("json".as_ref()))
+            .flat_map(|name| ["--inventory".to_owned(), name])
+            .collect();
+        let mut estate = Estate { folder, inventories, findings: String::new() };
+        let judged = estate.detect_well(&["AWSLogs"]);
+        assert!(judged.findings.contains("\"kind\":"), "an intrusion is found in the files");
+        estate.findings = judged.findings;
+        estate
+    })
+}
+
+impl Estate {
+    /// The folder with everything in it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The tree of flow logs.
+    pub(crate) fn logs(&self) -> String {
+        self.folder.path().join("AWSLogs").to_str().unwrap().to_owned()
+    }
+
+    /// All log files, by the times in their names.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        gather(&self.folder.path().join("AWSLogs"), &mut files);
+        files.sort_by_key(|file| file.file_name().map(ToOwned::to_owned));
+        files
+    }
+
+    /// Runs `detect` on sources and options.
+    pub(crate) fn detect(&self, arguments: &[&str]) -> Judged {
+        self.judge("detect", arguments, &[])
+    }
+
+    /// The same, which has to end with 0.
+    pub(crate) fn detect_well(&self, arguments: &[&str]) -> Judged {
+        let judged = self.detect(arguments);
+        assert_eq!(judged.run.code, 0, "{arguments:?}\n{}", judged.run.stderr);
+        judged
+    }
+
+    /// Runs a command that judges, with everything known of who is who, against the stand-ins.
+    pub(crate) fn judge(
+        &self,
+        command: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Judged {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let file = format!("findings-{}.jsonl", NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut all = vec![command];
+        all.extend(arguments);
+        all.extend(self.inventories.iter().map(String::as_str));
+        all.extend(["--inventory-time", "2025-03-03", "--findings", &file]);
+        let (moto, kinesis) = (moto(), kinesis());
+        let mut variables =
+            vec![("AWS_ENDPOINT_URL", moto.as_str()), ("AWS_ENDPOINT_URL_KINESIS", &kinesis)];
+        variables.extend(environment);
+        let run = run_with(self.folder(), &all, &variables);
+        let findings = fs::read_to_string(self.folder().join(file)).unwrap_or_default();
+        Judged { run, findings }
+    }
+}
+
+fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { gather(&path, files) } else { files.push(path) }
+    }
+}
