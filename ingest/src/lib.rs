@@ -23,6 +23,7 @@ mod meter;
 mod parquet;
 mod read;
 mod rows;
+mod run;
 mod sniff;
 mod tally;
 mod text;
