@@ -24,6 +24,7 @@ mod parquet;
 mod place;
 mod read;
 mod rows;
+mod run;
 mod sniff;
 #[cfg(feature = "aws")]
 pub mod source;
