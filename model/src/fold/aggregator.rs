@@ -125,6 +125,7 @@ impl Aggregator {
             fold_row(state, &rows, row, &placed, shares.of(&rows, row, window));
             current = Some((window, state));
         }
+        windows.values_mut().for_each(|state| state.tuples.flush());
         for share in shares.list {
             let Some(state) = windows.get_mut(&share.window) else { continue };
             match state.observers.get_mut(&share.id) {

@@ -6,6 +6,7 @@
 
 mod aggregator;
 mod counts;
+mod index;
 mod keep;
 mod key;
 mod observer;
