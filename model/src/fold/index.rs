@@ -110,7 +110,6 @@ impl Index {
 
     /// A hash's share of the table: the order of hashes is the order of their places.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "below the number of slots")]
     fn home(&self, hash: u32) -> usize {
         ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
     }

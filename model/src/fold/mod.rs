@@ -11,7 +11,9 @@ mod keep;
 mod key;
 mod observer;
 mod packed;
+mod plain;
 mod rows;
+mod shares;
 mod state;
 mod tuples;
 
