@@ -9,6 +9,7 @@ use arrow_array::{
     Array, ArrayRef, DictionaryArray, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray,
     UInt8Array, UInt16Array, UInt64Array,
 };
+use arrow_buffer::NullBuffer;
 
 use crate::field::{Field, FieldSet};
 
@@ -156,6 +157,11 @@ impl<'a> TextColumn<'a> {
         self.values
     }
 
+    /// Whether the log had `-` in some row.
+    pub fn has_gaps(&self) -> bool {
+        self.keys.null_count() > 0
+    }
+
     /// The code of a row, `None` where the log had `-`.
     #[inline]
     pub fn code(&self, row: usize) -> Option<usize> {
@@ -179,7 +185,17 @@ pub struct AddressColumn<'a> {
     bytes: &'a [u8],
 }
 
-impl AddressColumn<'_> {
+impl<'a> AddressColumn<'a> {
+    /// The addresses of all rows; where the log had `-`, anything.
+    pub fn values(&self) -> &'a [[u8; 16]] {
+        self.bytes.as_chunks().0
+    }
+
+    /// Which rows have an address, where some have none.
+    pub fn nulls(&self) -> Option<&'a NullBuffer> {
+        self.array.nulls()
+    }
+
     /// The address of a row, `None` where the log had `-`.
     #[inline]
     pub fn get(&self, row: usize) -> Option<[u8; 16]> {

@@ -2,16 +2,15 @@
 //! the windows a watermark has passed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use hashbrown::HashMap;
 use ingest::{FieldSet, FlowBatch, Ledger, RejectReason};
 
 use super::counts::{Flow, FoldCounts};
 use super::key::{FoldKey, ObserverId, TupleKey};
-use super::observer::{Observed, RecordCounts};
+use super::observer::RecordCounts;
 use super::packed::OneWay;
 use super::rows::{Class, FOLDED, Rows, SAID, Traffic};
+use super::shares::{Share, Shares};
 use super::state::WindowState;
 
 /// How records are folded.
@@ -42,6 +41,9 @@ impl FoldOptions {
     }
 }
 
+/// So many windows get room from the start.
+const ROOMY_MAX: usize = 2;
+
 /// Folds records into open windows.
 #[derive(Clone, Debug)]
 pub struct Aggregator {
@@ -51,14 +53,6 @@ pub struct Aggregator {
     ledger: Ledger,
     /// New windows have room for so many five-tuples from the start.
     tuples_expected: usize,
-}
-
-/// One observer's share of one batch and window, gathered before it is added to the window.
-struct Share {
-    id: ObserverId,
-    window: i64,
-    observed: Observed,
-    codes: Vec<Option<usize>>,
 }
 
 impl Aggregator {
@@ -101,14 +95,19 @@ impl Aggregator {
 
     /// Folds every record of a batch.
     pub fn push(&mut self, batch: &FlowBatch) {
-        let rows = Rows::of(batch);
-        let mut shares = Shares::new(batch);
+        self.push_rows(&Rows::of(batch), batch);
+    }
+
+    pub(super) fn push_rows(&mut self, rows: &Rows<'_>, batch: &FlowBatch) {
+        let mut shares = Shares::new(batch, rows);
         let Self { options, windows, closed_until, ledger, tuples_expected } = self;
         ledger.records += batch.n_records() as u64;
+        let mut n_open = windows.len();
         // Neighbouring records mostly share a window: it is looked up when it changes.
         let mut current: Option<(i64, &mut WindowState)> = None;
         for row in 0..batch.n_records() {
-            let placed = match place(options, *closed_until, &rows, row) {
+            let near = current.as_ref().map(|&(window, _)| window);
+            let placed = match place(options, *closed_until, rows, row, near) {
                 Ok(placed) => placed,
                 Err(class) => {
                     class.count(ledger);
@@ -118,12 +117,18 @@ impl Aggregator {
             let window = placed.window;
             let state = match current {
                 Some((known, state)) if known == window => state,
-                _ => windows
-                    .entry(window)
-                    .or_insert_with(|| WindowState::with_room(options, *tuples_expected)),
+                _ => windows.entry(window).or_insert_with(|| {
+                    n_open += 1;
+                    // Few windows of a file have many five-tuples.
+                    let room = if n_open <= ROOMY_MAX { *tuples_expected } else { 0 };
+                    WindowState::with_room(options, room)
+                }),
             };
-            fold_row(state, &rows, row, &placed, shares.of(&rows, row, window));
+            fold_row(state, rows, row, &placed, shares.of(rows, row, window));
             current = Some((window, state));
+        }
+        for state in windows.values_mut() {
+            state.tuples.flush();
         }
         for share in shares.list {
             let Some(state) = windows.get_mut(&share.window) else { continue };
@@ -239,6 +244,7 @@ fn place(
     closed_until: i64,
     rows: &Rows<'_>,
     row: usize,
+    near: Option<i64>,
 ) -> Result<Placed, Unplaced> {
     let class = rows.class(row);
     if class == Class::OtherResource {
@@ -254,7 +260,10 @@ fn place(
         Class::Traffic => Some(rows.traffic(row).ok_or(Unplaced::MissingValue)?),
         _ => None,
     };
-    let window = end - end.rem_euclid(options.window_secs);
+    // Dividing is slow, and mostly tells the neighbour's window.
+    let window = near
+        .filter(|near| (0..options.window_secs).contains(&end.wrapping_sub(*near)))
+        .unwrap_or_else(|| end - end.rem_euclid(options.window_secs));
     if window < closed_until {
         return Err(Unplaced::Late);
     }
@@ -341,86 +350,4 @@ fn fold_tuple(state: &mut WindowState, t: &Traffic, observer: ObserverId, reject
 
 fn flow(t: &Traffic) -> Flow {
     Flow { packets: t.packets, bytes: t.bytes, records: 1, flags: t.flags.unwrap_or(0) }
-}
-
-/// The dictionary codes of account and interface, and the window.
-type Codes = (Option<usize>, Option<usize>, i64);
-
-/// The observers of one batch, found by their dictionary codes.
-struct Shares {
-    list: Vec<Share>,
-    by_codes: HashMap<Codes, usize>,
-    by_id: HashMap<(ObserverId, i64), usize>,
-    last: Option<(Codes, usize)>,
-    account: Arc<str>,
-    flow_log_id: Arc<str>,
-    n_fields: u32,
-}
-
-impl Shares {
-    fn new(batch: &FlowBatch) -> Self {
-        let origin = batch.origin();
-        Self {
-            list: Vec::new(),
-            by_codes: HashMap::new(),
-            by_id: HashMap::new(),
-            last: None,
-            account: origin.account.as_deref().unwrap_or_default().into(),
-            flow_log_id: origin.flow_log_id.as_deref().unwrap_or_default().into(),
-            n_fields: u32::try_from(batch.declared().len()).unwrap_or(u32::MAX),
-        }
-    }
-
-    #[inline]
-    fn of(&mut self, rows: &Rows<'_>, row: usize, window: i64) -> &mut Share {
-        let code = |column: Option<ingest::TextColumn<'_>>| column.and_then(|c| c.code(row));
-        let codes = (code(rows.account), code(rows.eni), window);
-        let at = match self.last {
-            Some((last, at)) if last == codes && codes.1.is_some() => at,
-            _ => self.find(rows, row, codes),
-        };
-        self.last = Some((codes, at));
-        let share = &mut self.list[at];
-        for ((field, column), known) in rows.said.iter().zip(&mut share.codes) {
-            let code = column.code(row);
-            if code != *known {
-                *known = code;
-                if let Some(text) = column.get(row) {
-                    share.observed.note(*field, text);
-                }
-            }
-        }
-        share
-    }
-
-    fn find(&mut self, rows: &Rows<'_>, row: usize, codes: Codes) -> usize {
-        // Records without an interface are told apart by their resource, which has no code here.
-        if codes.1.is_some()
-            && let Some(&at) = self.by_codes.get(&codes)
-        {
-            return at;
-        }
-        let account = rows
-            .account
-            .and_then(|column| column.get(row))
-            .map_or_else(|| Arc::clone(&self.account), Arc::from);
-        let eni = (rows.eni.and_then(|column| column.get(row)))
-            .or_else(|| rows.resource_id.and_then(|column| column.get(row)))
-            .unwrap_or_default();
-        let id = ObserverId::of(&account, eni, &self.flow_log_id);
-        let at = *self.by_id.entry((id, codes.2)).or_insert_with(|| {
-            let mut observed =
-                Observed::new(account, Arc::from(eni), Arc::clone(&self.flow_log_id));
-            observed.n_fields = self.n_fields;
-            self.list.push(Share {
-                id,
-                window: codes.2,
-                observed,
-                codes: vec![None; rows.said.len()],
-            });
-            self.list.len() - 1
-        });
-        self.by_codes.insert(codes, at);
-        at
-    }
 }

@@ -6,11 +6,14 @@
 
 mod aggregator;
 mod counts;
+mod index;
 mod keep;
 mod key;
 mod observer;
 mod packed;
+mod plain;
 mod rows;
+mod shares;
 mod state;
 mod tuples;
 

@@ -3,6 +3,7 @@
 use ingest::{AddressColumn, Field, FlowBatch, TextColumn};
 
 use super::counts::icmp;
+use super::plain::Plain;
 
 use arrow_array::{Array, Int64Array, PrimitiveArray, UInt8Array, UInt16Array, UInt64Array};
 
@@ -60,7 +61,7 @@ pub(super) enum Class {
 }
 
 /// A record's traffic.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Traffic {
     pub(super) src: u128,
     pub(super) dst: u128,
@@ -73,6 +74,19 @@ pub(super) struct Traffic {
     pub(super) end: i64,
     /// TCP's flags, or the role an ICMP message plays; `None` where the log does not carry them.
     pub(super) flags: Option<u8>,
+}
+
+impl Traffic {
+    /// What the log's values mean: ICMP has no ports, but its messages have a role.
+    #[inline]
+    pub(super) fn of_logged(logged: Self) -> Self {
+        let Self { protocol, src_port, dst_port, .. } = logged;
+        if protocol != ICMP && protocol != ICMPV6 {
+            return logged;
+        }
+        let role = icmp_role(protocol, src_port, dst_port);
+        Self { src_port: 0, dst_port: 0, flags: Some(role), ..logged }
+    }
 }
 
 const ICMP: u8 = 1;
@@ -92,6 +106,8 @@ pub(super) struct Rows<'a> {
     pkt_dst: Option<AddressColumn<'a>>,
     src_port: Option<&'a UInt16Array>,
     dst_port: Option<&'a UInt16Array>,
+    /// All of these as slices, where the batch has them all.
+    pub(super) plain: Option<Plain<'a>>,
     protocol: Option<&'a UInt8Array>,
     packets: Option<&'a UInt64Array>,
     bytes: Option<&'a UInt64Array>,
@@ -100,7 +116,7 @@ pub(super) struct Rows<'a> {
     tcp_flags: Option<&'a UInt8Array>,
     status: Coded<'a, Class>,
     rejected: Coded<'a, bool>,
-    egress: Coded<'a, bool>,
+    egress: Coded<'a, Option<bool>>,
     other_resource: bool,
 }
 
@@ -108,25 +124,38 @@ pub(super) struct Rows<'a> {
 struct Coded<'a, T> {
     column: Option<TextColumn<'a>>,
     meanings: Vec<T>,
+    /// What every row means, where all mean the same.
+    uniform: Option<T>,
+    /// What no text means.
+    absent: T,
 }
 
-impl<'a, T: Copy> Coded<'a, T> {
-    fn new(column: Option<TextColumn<'a>>, meaning: impl Fn(&str) -> T) -> Self {
+impl<'a, T: Copy + PartialEq> Coded<'a, T> {
+    fn new(column: Option<TextColumn<'a>>, absent: T, meaning: impl Fn(&str) -> T) -> Self {
         let texts = column.iter().flat_map(|column| column.values().iter());
-        let meanings = texts.map(|text| meaning(text.unwrap_or_default())).collect();
-        Self { column, meanings }
+        let meanings: Vec<T> = texts.map(|text| meaning(text.unwrap_or_default())).collect();
+        let first = match meanings.first() {
+            Some(&first) if column.is_some_and(|column| !column.has_gaps()) => first,
+            _ => absent,
+        };
+        let uniform = Some(first).filter(|first| meanings.iter().all(|meaning| meaning == first));
+        Self { column, meanings, uniform, absent }
     }
 
     #[inline]
-    fn get(&self, row: usize) -> Option<T> {
-        self.meanings.get(self.column?.code(row)?).copied()
+    fn get(&self, row: usize) -> T {
+        self.uniform.unwrap_or_else(|| {
+            let code = self.column.and_then(|column| column.code(row));
+            code.and_then(|code| self.meanings.get(code)).copied().unwrap_or(self.absent)
+        })
     }
 }
 
 impl<'a> Rows<'a> {
     pub(super) fn of(batch: &'a FlowBatch) -> Self {
         let text = |field| batch.text(field);
-        let resource = Coded::new(text(Field::ResourceType), |kind| kind != "NetworkInterface");
+        let resource =
+            Coded::new(text(Field::ResourceType), false, |kind| kind != "NetworkInterface");
         let other_resource =
             batch.declared().contains(Field::TgwId) || resource.meanings.contains(&true);
         Self {
@@ -148,14 +177,17 @@ impl<'a> Rows<'a> {
             start: batch.time(Field::Start),
             end: batch.time(Field::End),
             tcp_flags: batch.small(Field::TcpFlags),
-            status: Coded::new(text(Field::LogStatus), |status| match status {
+            status: Coded::new(text(Field::LogStatus), Class::Traffic, |status| match status {
                 "NODATA" => Class::Nodata,
                 "SKIPDATA" => Class::Skipdata,
                 _ => Class::Traffic,
             }),
-            rejected: Coded::new(text(Field::Action), |action| action == "REJECT"),
-            egress: Coded::new(text(Field::FlowDirection), |direction| direction == "egress"),
+            rejected: Coded::new(text(Field::Action), false, |action| action == "REJECT"),
+            egress: Coded::new(text(Field::FlowDirection), None, |direction| {
+                Some(direction == "egress")
+            }),
             other_resource,
+            plain: Plain::of(batch),
         }
     }
 
@@ -164,18 +196,19 @@ impl<'a> Rows<'a> {
         if self.other_resource {
             return Class::OtherResource;
         }
-        self.status.get(row).unwrap_or(Class::Traffic)
+        self.status.get(row)
     }
 
     #[inline]
     pub(super) fn rejected(&self, row: usize) -> bool {
-        self.rejected.get(row).unwrap_or(false)
+        self.rejected.get(row)
     }
 
     /// The time that decides a record's window, Unix seconds.
     #[inline]
     pub(super) fn end(&self, row: usize) -> Option<i64> {
-        number(self.end, row).or_else(|| number(self.start, row))
+        let plain = self.plain.as_ref().and_then(|plain| plain.end(row));
+        plain.or_else(|| number(self.end, row).or_else(|| number(self.start, row)))
     }
 
     /// The observing interface's own address, where the log tells the direction.
@@ -185,32 +218,29 @@ impl<'a> Rows<'a> {
         address(if egress { self.src } else { self.dst }, row)
     }
 
-    /// The record's traffic between its real endpoints; `None` if an address is missing.
+    /// The record's traffic between its real endpoints; `None` if an address or the time is missing.
     #[inline]
     pub(super) fn traffic(&self, row: usize) -> Option<Traffic> {
+        let plain = self.plain.as_ref().and_then(|plain| plain.traffic(row));
+        plain.or_else(|| self.traffic_with_gaps(row))
+    }
+
+    /// The same for a row that may miss any value.
+    #[cold]
+    pub(super) fn traffic_with_gaps(&self, row: usize) -> Option<Traffic> {
         let end = self.end(row)?;
-        let protocol = number(self.protocol, row).unwrap_or(0);
-        let (src_port, dst_port) =
-            (number(self.src_port, row).unwrap_or(0), number(self.dst_port, row).unwrap_or(0));
-        let portless = protocol == ICMP || protocol == ICMPV6;
-        let flags = if portless {
-            Some(icmp_role(protocol, src_port, dst_port))
-        } else {
-            number(self.tcp_flags, row)
-        };
-        let port = |port| if portless { 0 } else { port };
-        Some(Traffic {
+        Some(Traffic::of_logged(Traffic {
             src: address(self.pkt_src, row).or_else(|| address(self.src, row))?,
             dst: address(self.pkt_dst, row).or_else(|| address(self.dst, row))?,
-            src_port: port(src_port),
-            dst_port: port(dst_port),
-            protocol,
+            src_port: number(self.src_port, row).unwrap_or(0),
+            dst_port: number(self.dst_port, row).unwrap_or(0),
+            protocol: number(self.protocol, row).unwrap_or(0),
             packets: number(self.packets, row).unwrap_or(0),
             bytes: number(self.bytes, row).unwrap_or(0),
             start: number(self.start, row).unwrap_or(end),
             end,
-            flags,
-        })
+            flags: number(self.tcp_flags, row),
+        }))
     }
 }
 

@@ -5,20 +5,25 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::counts::TupleCounts;
+use super::index::Index;
 use super::key::TupleKey;
 use super::packed::{OneWay, Packed};
+
+/// So many five-tuples are looked up together.
+const TOGETHER: usize = 128;
 
 /// A window's five-tuples under a cap. Of too many, those with the smallest hashes stay: see
 /// [`super::SampledMap`], which does the same for conversations.
 #[derive(Clone, Debug)]
 pub struct Tuples {
     packed: Vec<Packed>,
+    /// Records that wait to be added together; none outside the fold of a batch.
+    pending: Vec<Packed>,
     /// Where a packed five-tuple stands; empty while sealed.
-    index: HashTable<u32>,
+    index: Index,
     hasher: DefaultHashBuilder,
     /// IPv6, and what grew out of 32 bits. No key is both here and packed.
     wide: HashMap<TupleKey, TupleCounts>,
@@ -32,77 +37,138 @@ pub struct Tuples {
 impl Tuples {
     /// None yet, and never more than `capacity`, at least one; with room for so many.
     pub fn new(capacity: usize, room: usize) -> Self {
-        // Positions are 32 bits wide.
-        let capacity = capacity.clamp(1, u32::MAX as usize);
-        let mut tuples = Self {
-            packed: Vec::with_capacity(room.min(capacity)),
-            index: HashTable::new(),
+        // Positions are 32 bits wide, and one of them is none.
+        let capacity = capacity.clamp(1, u32::MAX as usize - 1);
+        let room = room.min(capacity);
+        Self {
+            packed: Vec::with_capacity(room),
+            pending: Vec::new(),
+            index: Index::with_room(room),
             hasher: DefaultHashBuilder::default(),
             wide: HashMap::new(),
             capacity,
             admitted_max: u64::MAX,
             cut_records: 0,
-        };
-        tuples.index_all(room.min(capacity));
-        tuples
+        }
     }
 
     /// Adds to a five-tuple's sums.
     pub fn add(&mut self, key: &TupleKey, counts: &TupleCounts) {
-        self.add_either(key, Packed::of(key, counts), || *counts);
+        match Packed::of(key, counts) {
+            Some(tuple) => self.add_hashed(&tuple, short_hash(&self.hasher, &tuple)),
+            None => self.add_unpacked(key, counts),
+        }
     }
 
-    /// Adds one record.
+    /// Adds one record, at the latest with the next [`Self::flush`].
     #[inline]
     pub(super) fn add_record(&mut self, key: &TupleKey, record: &OneWay) {
-        self.add_either(key, Packed::of_record(key, record), || record.counts());
-    }
-
-    #[inline]
-    fn add_either(
-        &mut self,
-        key: &TupleKey,
-        packed: Option<Packed>,
-        counts: impl Fn() -> TupleCounts,
-    ) {
-        if self.admitted_max != u64::MAX && key.stable_hash() > self.admitted_max {
-            self.cut_records += counts().records();
+        let Some(tuple) = Packed::of_record(key, record) else {
+            return self.add_unpacked(key, &record.counts());
+        };
+        // The reply's record often follows the request's.
+        if self.pending.last_mut().is_some_and(|last| last.is_same(&tuple) && last.merge(&tuple)) {
             return;
         }
-        if !packed.is_some_and(|tuple| self.add_packed(&tuple)) {
-            self.add_wide(key, &counts());
+        self.pending.push(tuple);
+        if self.pending.len() == TOGETHER {
+            self.flush();
+        }
+    }
+
+    /// Adds what waits.
+    pub(super) fn flush(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        self.add_all(&pending);
+        // Its memory serves again, but not in a window of which no more comes.
+        if pending.len() == TOGETHER {
+            self.pending = pending;
+            self.pending.clear();
+        }
+    }
+
+    /// Adds many. Each step reads what the next one needs for all of a block, so that memory is
+    /// waited for together and not five-tuple by five-tuple.
+    fn add_all(&mut self, tuples: &[Packed]) {
+        let mut found = [(0_u32, 0_u64, None); TOGETHER];
+        for block in tuples.chunks(TOGETHER) {
+            self.unseal();
+            for (found, tuple) in found.iter_mut().zip(block) {
+                let hash = short_hash(&self.hasher, tuple);
+                *found = (hash, self.index.touch(hash), None);
+            }
+            for (found, tuple) in found.iter_mut().zip(block) {
+                found.2 = self.find(tuple, found.0);
+            }
+            for (&(hash, _, at), tuple) in found.iter().zip(block) {
+                self.add_found(tuple, hash, at);
+            }
+        }
+    }
+
+    /// Where the five-tuple stands, if the first one with its hash is it.
+    #[inline]
+    fn find(&self, tuple: &Packed, hash: u32) -> Option<u32> {
+        let at = self.index.find(hash, |_| true)?;
+        self.packed.get(at as usize).filter(|known| known.is_same(tuple)).map(|_| at)
+    }
+
+    /// Adds to a five-tuple's sums, given what [`Self::find`] told before others were added.
+    #[inline]
+    fn add_found(&mut self, tuple: &Packed, hash: u32, found: Option<u32>) {
+        let is_simple = self.admitted_max == u64::MAX && self.wide.is_empty();
+        let known = found.filter(|_| is_simple).and_then(|at| self.packed.get_mut(at as usize));
+        if !known.is_some_and(|known| known.is_same(tuple) && known.merge(tuple)) {
+            self.add_hashed(tuple, hash);
+        }
+    }
+
+    fn add_hashed(&mut self, tuple: &Packed, hash: u32) {
+        if self.is_cut(|| tuple.key().stable_hash()) {
+            self.cut_records += tuple.counts().records();
+            return;
+        }
+        if !self.add_packed(tuple, hash) {
+            self.add_wide(&tuple.key(), &tuple.counts());
         }
         if self.len() > self.capacity {
             self.shrink();
         }
     }
 
+    #[cold]
+    fn add_unpacked(&mut self, key: &TupleKey, counts: &TupleCounts) {
+        if self.is_cut(|| key.stable_hash()) {
+            self.cut_records += counts.records();
+            return;
+        }
+        self.add_wide(key, counts);
+        if self.len() > self.capacity {
+            self.shrink();
+        }
+    }
+
+    /// Whether the cap does not admit a key with this hash.
     #[inline]
-    fn add_packed(&mut self, tuple: &Packed) -> bool {
+    fn is_cut(&self, stable_hash: impl Fn() -> u64) -> bool {
+        self.admitted_max != u64::MAX && stable_hash() > self.admitted_max
+    }
+
+    #[inline]
+    fn add_packed(&mut self, tuple: &Packed, hash: u32) -> bool {
         if !self.wide.is_empty() && self.wide.contains_key(&tuple.key()) {
             return false;
         }
-        // The reply's record often follows the request's.
-        if let Some(last) = self.packed.last_mut().filter(|last| last.is_same(tuple)) {
-            return last.merge(tuple);
-        }
         self.unseal();
-        let Self { packed, index, hasher, .. } = self;
-        let hash = hasher.hash_one(tuple.words());
-        let same = |&at: &u32| packed.get(at as usize).is_some_and(|known| known.is_same(tuple));
-        let rehash =
-            |&at: &u32| packed.get(at as usize).map_or(0, |known| hasher.hash_one(known.words()));
-        match index.entry(hash, same, rehash) {
-            Entry::Occupied(at) => {
-                packed.get_mut(*at.get() as usize).is_some_and(|known| known.merge(tuple))
-            }
-            Entry::Vacant(place) => {
-                let Ok(at) = u32::try_from(packed.len()) else { return false };
-                place.insert(at);
-                packed.push(*tuple);
-                true
-            }
+        let Self { packed, index, .. } = self;
+        let same = |at: u32| packed.get(at as usize).is_some_and(|known| known.is_same(tuple));
+        if let Some(at) = index.find(hash, same) {
+            return packed.get_mut(at as usize).is_some_and(|known| known.merge(tuple));
         }
+        let Ok(at) = u32::try_from(packed.len()) else { return false };
+        index.insert(hash, at);
+        packed.push(*tuple);
+        true
     }
 
     #[cold]
@@ -119,17 +185,14 @@ impl Tuples {
     fn take_packed(&mut self, key: &TupleKey) -> Option<TupleCounts> {
         let wanted = Packed::of(key, &TupleCounts { last: 0, ..TupleCounts::default() })?;
         self.unseal();
+        let hash = short_hash(&self.hasher, &wanted);
         let Self { packed, index, hasher, .. } = self;
-        let hash = hasher.hash_one(wanted.words());
-        let same = |&at: &u32| packed.get(at as usize).is_some_and(|known| known.is_same(&wanted));
-        let (at, _) = index.find_entry(hash, same).ok()?.remove();
+        let same = |at: u32| packed.get(at as usize).is_some_and(|known| known.is_same(&wanted));
+        let at = index.find(hash, same)?;
+        index.remove(hash, at);
         let taken = packed.swap_remove(at as usize);
-        if let Some(moved) = packed.get(at as usize) {
-            let from = packed.len();
-            let hash = hasher.hash_one(moved.words());
-            if let Some(place) = index.find_mut(hash, |&place| place as usize == from) {
-                *place = at;
-            }
+        if let (Some(moved), Ok(from)) = (packed.get(at as usize), u32::try_from(packed.len())) {
+            index.replace(short_hash(hasher, moved), from, at);
         }
         Some(taken.counts())
     }
@@ -153,30 +216,27 @@ impl Tuples {
         self.packed.retain(|tuple| stays(tuple.key(), tuple.counts().records()));
         self.wide.retain(|&key, counts| stays(key, counts.records()));
         self.cut_records += cut;
-        self.index_all(0);
+        self.index_all();
     }
 
     /// Gives up the index and spare room: for what waits and is not added to.
     pub fn seal(&mut self) {
-        self.index = HashTable::new();
+        self.index = Index::default();
         self.packed.shrink_to_fit();
     }
 
     #[inline]
     fn unseal(&mut self) {
         if self.index.len() != self.packed.len() {
-            self.index_all(0);
+            self.index_all();
         }
     }
 
-    /// Makes the index, with room for more.
-    fn index_all(&mut self, room: usize) {
-        let Self { packed, index, hasher, .. } = self;
-        let hash_at =
-            |at: u32| packed.get(at as usize).map_or(0, |tuple| hasher.hash_one(tuple.words()));
-        *index = HashTable::with_capacity(packed.len().max(room));
-        for at in (0_u32..).take(packed.len()) {
-            index.insert_unique(hash_at(at), at, |&at| hash_at(at));
+    #[cold]
+    fn index_all(&mut self) {
+        self.index = Index::with_room(self.packed.len());
+        for (at, tuple) in (0_u32..).zip(&self.packed) {
+            self.index.insert(short_hash(&self.hasher, tuple), at);
         }
     }
 
@@ -191,8 +251,9 @@ impl Tuples {
         if other.admitted_max < self.admitted_max {
             self.lower_to(other.admitted_max);
         }
-        for (key, counts) in other.iter() {
-            self.add(&key, &counts);
+        self.add_all(&other.packed);
+        for (key, counts) in &other.wide {
+            self.add_unpacked(key, counts);
         }
     }
 
@@ -231,9 +292,14 @@ impl Tuples {
     /// Memory held, in bytes.
     pub fn size_bytes(&self) -> usize {
         self.packed.capacity() * size_of::<Packed>()
-            + self.index.allocation_size()
+            + self.index.size_bytes()
             + self.wide.allocation_size()
     }
+}
+
+#[inline]
+fn short_hash(hasher: &DefaultHashBuilder, tuple: &Packed) -> u32 {
+    (hasher.hash_one(tuple.words()) >> 32) as u32
 }
 
 #[cfg(test)]
@@ -294,6 +360,7 @@ mod tests {
             let (packets, bytes, end) = (flow.packets, flow.bytes, counts.last);
             tuples.add_record(key, &OneWay { from_low, packets, bytes, start, end, flags: None });
         }
+        tuples.flush();
         tuples
     }
 
