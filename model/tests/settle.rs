@@ -332,6 +332,23 @@ fn behind_a_nat_gateway_the_packet_addresses_are_the_ends() {
     );
 }
 
+/// Without the direction, the address that is not the packet's is the gateway's own: the remote one, which
+/// most of these records share, is not.
+#[test]
+fn a_nat_gateway_is_known_by_the_address_it_puts_in() {
+    check(
+        "log fl-a interface-id srcaddr srcport dstaddr dstport protocol tcp-flags packets bytes start end action pkt-srcaddr pkt-dstaddr
+        eni-nat 10.0.1.5 40000 10.0.9.9 443 6 2 10 1000 @0 @50 ACCEPT 10.0.1.5 203.0.113.1
+        eni-nat 10.0.1.5 40001 10.0.9.9 443 6 2 10 1000 @0 @50 ACCEPT 10.0.1.5 203.0.113.1
+        eni-nat 10.0.1.5 40002 10.0.9.9 443 6 2 7 700 @0 @50 ACCEPT 10.0.1.5 203.0.113.2",
+        &expect![[r#"
+            window @0
+            10.0.1.5 > 203.0.113.1(outside) :443/6 by handshake, seen at between: opened 2 answered 0 continued 0, out 20p 2000b in 0p 0b
+            10.0.1.5 > 203.0.113.2(outside) :443/6 by handshake, seen at between: opened 1 answered 0 continued 0, out 7p 700b in 0p 0b
+        "#]],
+    );
+}
+
 /// The interface has two addresses; both are one workload, which sees its own conversations.
 #[test]
 fn a_secondary_address_is_its_interface() {

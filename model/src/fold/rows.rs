@@ -211,11 +211,28 @@ impl<'a> Rows<'a> {
         plain.or_else(|| number(self.end, row).or_else(|| number(self.start, row)))
     }
 
-    /// The observing interface's own address, where the log tells the direction.
+    /// The observing interface's own address, where the log tells the direction, or an address that
+    /// is not the packet's: AWS puts the interface's primary address in place of what goes through it.
     #[inline]
     pub(super) fn own_address(&self, row: usize) -> Option<u128> {
-        let egress = self.egress.get(row)?;
-        address(if egress { self.src } else { self.dst }, row)
+        match self.egress.get(row) {
+            Some(true) => address(self.src, row),
+            Some(false) => address(self.dst, row),
+            None if self.pkt_src.is_some() || self.pkt_dst.is_some() => self.stand_in(row),
+            None => None,
+        }
+    }
+
+    /// The address that stands for another; `None` if none does, or both do.
+    fn stand_in(&self, row: usize) -> Option<u128> {
+        let replaced = |logged, packet| {
+            let (logged, packet) = (address(logged, row)?, address(packet, row)?);
+            (logged != packet).then_some(logged)
+        };
+        match (replaced(self.src, self.pkt_src), replaced(self.dst, self.pkt_dst)) {
+            (Some(own), None) | (None, Some(own)) => Some(own),
+            _ => None,
+        }
     }
 
     /// The record's traffic between its real endpoints; `None` if an address or the time is missing.
