@@ -68,13 +68,11 @@ impl Cache {
 
     /// A name as it is kept: the endpoints of one peer share it.
     pub(super) fn interned(&mut self, name: Arc<str>) -> Arc<str> {
-        match self.names.get(&name) {
-            Some(known) => Arc::clone(known),
-            None => {
-                self.names.insert(Arc::clone(&name));
-                name
-            }
+        if let Some(known) = self.names.get(&name) {
+            return Arc::clone(known);
         }
+        self.names.insert(Arc::clone(&name));
+        name
     }
 
     pub(super) fn workload(

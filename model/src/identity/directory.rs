@@ -136,16 +136,14 @@ impl Directory {
         time: i64,
     ) -> Arc<Endpoint> {
         self.cache.turn_to(self.epoch(time));
-        let endpoint = match self.cache.endpoint(account, vpc, address) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let party = self.find(Asked { account, vpc, time }, address);
-                let endpoint = self.named(party, address);
-                let answers = self.cache.answers(account, vpc);
-                answers.endpoints.insert(address, Arc::clone(&endpoint));
-                endpoint
-            }
-        };
+        let known = self.cache.endpoint(account, vpc, address).map(Arc::clone);
+        let endpoint = known.unwrap_or_else(|| {
+            let party = self.find(Asked { account, vpc, time }, address);
+            let endpoint = self.named(party, address);
+            let answers = self.cache.answers(account, vpc);
+            answers.endpoints.insert(address, Arc::clone(&endpoint));
+            endpoint
+        });
         match (&endpoint.party, aws_service) {
             (Party::Outside(Outside::Prefix { .. }), Some(service))
                 if self.ip_ranges.is_none() && service != CUSTOMERS =>
