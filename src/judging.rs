@@ -7,7 +7,6 @@ use anyhow::Result;
 use detect::suggest::{PlanBudget, PlanOptions};
 use detect::{Episode, Finding, Judge};
 use model::activity::Activity;
-use model::baseline::peer_key;
 use model::identity::{Directory, Party};
 
 use crate::advice;
@@ -29,7 +28,7 @@ pub(crate) struct Judging<'a> {
 
 impl Windows for Judging<'_> {
     fn serves(&self, party: &Party, port: u16, protocol: u8) -> bool {
-        self.judge.baseline().serves(&peer_key(party), port, protocol)
+        self.judge.baseline().serves(party, port, protocol)
     }
 
     fn take(&mut self, activity: &Activity, directory: &Directory) -> Result<()> {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::tz::TimeZone;
 use model::activity::Activity;
 use model::baseline::{
-    Baseline, EdgeKey, Flagged, HourOfWeek, WorkloadWindow, learn, workload_key, workload_windows,
+    Baseline, EdgeKey, Flagged, HourOfWeek, WorkloadWindow, learn_windows, workload_key,
+    workload_windows,
 };
 use model::identity::Infrastructure;
 
@@ -14,7 +15,7 @@ use crate::checks::scan::Scans;
 use crate::checks::{Context, PROFILE_CHECKS, Tails};
 use crate::deviation::{Deviation, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episodes;
-use crate::novelty::Novelty;
+use crate::novelty::{Novelty, Openers};
 
 /// How to judge.
 #[derive(Clone, Debug)]
@@ -83,7 +84,8 @@ impl Judge {
     /// first. Returns the ids of the episodes that changed.
     pub fn judge(&mut self, activity: &Activity) -> BTreeSet<String> {
         let from = *self.judged_from.get_or_insert(activity.start + self.options.warmup_secs);
-        let deviations = self.deviations(activity);
+        let windows = workload_windows(activity);
+        let deviations = self.deviations(activity, &windows);
         let mut changed = BTreeSet::new();
         let mut flagged = Flagged::default();
         if activity.start >= from {
@@ -91,7 +93,7 @@ impl Judge {
             changed = self.episodes.absorb(activity.start, deviations);
         }
         changed.extend(self.episodes.close_quiet(activity.end()));
-        learn(&mut self.baseline, activity, &flagged);
+        learn_windows(&mut self.baseline, activity, &windows, &flagged);
         if activity.start.rem_euclid(3600) == 0 {
             self.scans.forget_before(activity.start);
             self.beacons.forget_before(activity.start);
@@ -99,20 +101,30 @@ impl Judge {
         changed
     }
 
-    fn deviations(&mut self, activity: &Activity) -> Vec<Deviation> {
+    fn deviations(
+        &mut self,
+        activity: &Activity,
+        windows: &[WorkloadWindow<'_>],
+    ) -> Vec<Deviation> {
         let mut all = Vec::new();
-        for window in workload_windows(activity) {
+        let mut openers = Openers::default();
+        for window in windows {
             // What a relay does is its clients' doing, and theirs is seen at them.
             if window.workload.infrastructure.is_some_and(Infrastructure::relays) {
                 continue;
             }
-            all.extend(self.of_workload(activity, &window));
+            all.extend(self.of_workload(activity, window, &mut openers));
         }
         all.retain(|deviation| !self.options.blind.contains(&deviation.kind));
         all
     }
 
-    fn of_workload(&mut self, activity: &Activity, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
+    fn of_workload(
+        &mut self,
+        activity: &Activity,
+        window: &WorkloadWindow<'_>,
+        openers: &mut Openers,
+    ) -> Vec<Deviation> {
         let (start, window_secs) = (activity.start, activity.window_secs);
         let scan = self.scans.check(&self.baseline, window, start);
         let beacons = self.beacons.check(&self.baseline, window, start, window_secs);
@@ -120,6 +132,7 @@ impl Judge {
             baseline: &self.baseline,
             tails: &mut self.tails,
             novelty: &mut self.novelty,
+            openers,
             start,
             window_secs,
         };
@@ -163,7 +176,7 @@ fn flag(deviations: &[Deviation]) -> Flagged {
         if let (Some(port), Some(protocol)) = (deviation.port, deviation.protocol) {
             let peer = deviation.peer.clone();
             let key = EdgeKey { direction: deviation.direction, peer, port, protocol };
-            flagged.edges.insert((name.clone(), key));
+            flagged.edges.entry(name.clone()).or_default().insert(key);
         }
         match deviation.kind {
             Kind::Volume | Kind::DeniedSpike | Kind::FanOut => {

@@ -29,17 +29,12 @@ pub enum Novel {
     Served,
 }
 
-/// Whether a peer's name is that of a workload's service.
-pub(crate) fn is_inside(peer: &str) -> bool {
-    peer.starts_with("svc:")
-}
-
 /// Which novelty an edge would be.
 pub(crate) fn class(key: &EdgeKey) -> Option<Novel> {
     if &*key.peer == "multicast" {
         return None;
     }
-    match (key.direction, is_inside(&key.peer)) {
+    match (key.direction, key.is_inside()) {
         (Direction::Out, true) => Some(Novel::Inside),
         (Direction::Out, false) => Some(Novel::OutsidePort),
         (Direction::In, false) => Some(Novel::Served),
@@ -50,7 +45,7 @@ pub(crate) fn class(key: &EdgeKey) -> Option<Novel> {
 /// What of an edge has to be new for it to be news: outside, the address alone is not, since busy
 /// hosts meet new networks all day.
 fn identity(key: &EdgeKey) -> (&str, u16, u8) {
-    let peer = if is_inside(&key.peer) { &*key.peer } else { "" };
+    let peer = if key.is_inside() { &*key.peer } else { "" };
     (peer, key.port, key.protocol)
 }
 
@@ -156,7 +151,7 @@ impl Novelty {
             return own;
         }
         *self.estate.entry(novel).or_insert_with(|| {
-            baseline.services.iter().fold(Rate::default(), |sum, (_, evidence)| {
+            baseline.services.unordered().fold(Rate::default(), |sum, (_, evidence)| {
                 let one = rate_of(evidence, novel, hour, window_secs);
                 Rate { windows: sum.windows + one.windows, new: sum.new + one.new }
             })
@@ -181,7 +176,7 @@ fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64
         .map(|(_, counter)| counter.total())
         .sum();
     let mut first: BTreeMap<(&str, u16, u8), i64> = BTreeMap::new();
-    for (key, edge) in evidence.edges.iter().filter(|(key, _)| class(key) == Some(novel)) {
+    for (key, edge) in evidence.edges.unordered().filter(|(key, _)| class(key) == Some(novel)) {
         let known = first.entry(identity(key)).or_insert(i64::MAX);
         *known = (*known).min(edge.settled);
     }
@@ -191,7 +186,8 @@ fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64
         .filter(|&time| (from..before).contains(&time))
         .map(|time| time.div_euclid(window_secs))
         .collect();
-    let begun = evidence.workloads.iter().filter(|(_, seen)| seen.first < before).count() as u64;
+    let begun =
+        evidence.workloads.unordered().filter(|(_, seen)| seen.first < before).count() as u64;
     let first_windows = if is_long_known { 0 } else { begun };
     Rate { windows: windows.saturating_sub(first_windows), new: new.len() as u64 }
 }
@@ -202,42 +198,47 @@ fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64
 /// to a day's share of clean ones.
 pub(crate) fn is_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
     const FLAGGED_WINDOWS_KNOWN: u64 = 288;
-    let settled = |edge: &model::baseline::EdgeEvidence| {
-        edge.established.clean > 0 || edge.established.flagged >= FLAGGED_WINDOWS_KNOWN
-    };
-    if is_inside(&key.peer) {
-        return evidence.edges.get(key).is_some_and(settled);
+    let is_settled = |clean: u64, flagged: u64| clean > 0 || flagged >= FLAGGED_WINDOWS_KNOWN;
+    if key.is_inside() {
+        let established = evidence.edges.get(key).map(|edge| edge.established);
+        return established.is_some_and(|n| is_settled(n.clean, n.flagged));
     }
-    evidence.edges.iter().any(|(known, edge)| {
-        known.direction == key.direction
-            && !is_inside(&known.peer)
-            && identity(known) == identity(key)
-            && settled(edge)
-    })
+    let port = evidence.edges.port(key.direction, key.port, key.protocol);
+    is_settled(port.outside_clean, port.outside_flagged)
 }
 
-/// Of the services that ever opened a connection, how many opened this one.
-pub(crate) fn openers(baseline: &Baseline, key: &EdgeKey) -> (u64, u64) {
-    let mut clients = 0;
-    let mut openers = 0;
-    for (_, evidence) in baseline.services.iter() {
-        let mut out =
-            evidence.edges.iter().filter(|(edge, _)| edge.direction == Direction::Out).peekable();
-        if out.peek().is_none() {
-            continue;
-        }
-        clients += 1;
-        let same = |edge: &EdgeKey| {
-            if is_inside(&key.peer) || !COMMON_OUTSIDE_PORTS.contains(&key.port) {
-                (&edge.peer, edge.port, edge.protocol) == (&key.peer, key.port, key.protocol)
-            } else {
-                !is_inside(&edge.peer) && (edge.port, edge.protocol) == (key.port, key.protocol)
-            }
+/// How many services opened what, found once per window: within it the evidence stands still.
+#[derive(Debug, Default)]
+pub struct Openers {
+    clients: Option<u64>,
+    by_edge: HashMap<EdgeKey, u64>,
+    /// Of ports that anything may use, whatever the address.
+    by_port: HashMap<(u16, u8), u64>,
+}
+
+impl Openers {
+    /// Of the services that ever opened a connection, how many opened this one.
+    pub(crate) fn of(&mut self, baseline: &Baseline, key: &EdgeKey) -> (u64, u64) {
+        let count = |is: &dyn Fn(&ServiceEvidence) -> bool| {
+            baseline.services.unordered().filter(|(_, evidence)| is(evidence)).count() as u64
         };
-        openers +=
-            u64::from(out.any(|(edge, counts)| counts.connections.total() > 0 && same(edge)));
+        let is_client = |evidence: &ServiceEvidence| {
+            evidence.edges.unordered().any(|(edge, _)| edge.direction == Direction::Out)
+        };
+        let clients = *self.clients.get_or_insert_with(|| count(&is_client));
+        let openers = if key.is_inside() || !COMMON_OUTSIDE_PORTS.contains(&key.port) {
+            let opened = |evidence: &ServiceEvidence| {
+                evidence.edges.get(key).is_some_and(|edge| edge.connections.total() > 0)
+            };
+            *self.by_edge.entry(key.clone()).or_insert_with(|| count(&opened))
+        } else {
+            let opened = |evidence: &ServiceEvidence| {
+                evidence.edges.port(Direction::Out, key.port, key.protocol).outside_tried
+            };
+            *self.by_port.entry((key.port, key.protocol)).or_insert_with(|| count(&opened))
+        };
+        (openers, clients)
     }
-    (openers, clients)
 }
 
 /// Ports that anything may use towards the outside.

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use model::baseline::Direction;
+use model::baseline::is_inside;
 use model::identity::Address;
 
 use crate::deviation::{Deviation, DeviationKey, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episode;
 use crate::finding::{Finding, FoundDeviation, FoundWorkload, SCHEMA, Severity};
 use crate::names::{ADMIN_PORTS, protocol};
-use crate::novelty::is_inside;
 
 /// Deviations a finding lists; `n_deviations` counts them all.
 const LISTED_MAX: usize = 50;

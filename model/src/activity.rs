@@ -1,6 +1,9 @@
 //! One closed window's conversations: what the judging sees.
 
+use std::hash::Hasher;
 use std::sync::Arc;
+
+use twox_hash::XxHash64;
 
 use crate::fold::RecordCounts;
 use crate::identity::{Address, Party, Workload};
@@ -54,11 +57,38 @@ pub enum Vantage {
 pub struct Endpoint {
     /// Who it is.
     pub party: Party,
+    /// The name it has as a peer: see [`Party::peer_name`].
+    pub peer: Arc<str>,
     /// Its address.
     pub address: Address,
+    pub(crate) id: EndpointId,
+}
+
+/// An end of a conversation, the same in every window: a hash of account, VPC and address, or of
+/// the address alone outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EndpointId(pub(crate) u64);
+
+impl EndpointId {
+    fn of(party: &Party, address: Address) -> Self {
+        let mut hasher = XxHash64::with_seed(2);
+        if let Party::Workload(workload) = party {
+            hasher.write(workload.account.as_bytes());
+            hasher.write_u8(0);
+            hasher.write(workload.vpc.as_bytes());
+        }
+        hasher.write_u8(0);
+        hasher.write(&u128::from(address).to_be_bytes());
+        Self(hasher.finish())
+    }
 }
 
 impl Endpoint {
+    pub(crate) fn new(party: Party, peer: Arc<str>, address: Address) -> Self {
+        let id = EndpointId::of(&party, address);
+        Self { party, peer, address, id }
+    }
+
     /// The workload, if it is one.
     pub fn workload(&self) -> Option<&Arc<Workload>> {
         match &self.party {
@@ -72,9 +102,9 @@ impl Endpoint {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
     /// Who opened it.
-    pub client: Endpoint,
+    pub client: Arc<Endpoint>,
     /// Who was asked.
-    pub server: Endpoint,
+    pub server: Arc<Endpoint>,
     /// The server's port; 0 for protocols without.
     pub port: u16,
     /// IANA protocol number.

@@ -19,7 +19,7 @@ pub(crate) struct Learner {
 
 impl Windows for Learner {
     fn serves(&self, party: &Party, port: u16, protocol: u8) -> bool {
-        self.baseline.serves(&baseline::peer_key(party), port, protocol)
+        self.baseline.serves(party, port, protocol)
     }
 
     fn take(&mut self, activity: &Activity, _: &Directory) -> Result<()> {

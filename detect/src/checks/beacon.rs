@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use model::activity::{Conversation, Endpoint};
-use model::baseline::{Baseline, Direction, EdgeKey, WorkloadWindow, peer_key, workload_key};
+use model::baseline::{Baseline, Direction, EdgeKey, WorkloadWindow};
 use model::identity::{Address, Outside, Party};
 
 use super::regular::{self, COLLAPSE_SECS, EVENTS_MAX, EVENTS_MIN, Regularity};
@@ -97,7 +97,7 @@ impl Beacons {
         start: i64,
         window_secs: i64,
     ) -> Vec<Deviation> {
-        let name = workload_key(&window.workload);
+        let name = &window.name;
         let opened = outside_starts(window);
         let out = window.as_client.iter().map(|&c| (Direction::Out, &c.server, c));
         let inward = window.as_server.iter().map(|&c| (Direction::In, &c.client, c));
@@ -106,7 +106,7 @@ impl Beacons {
             out.chain(inward).filter(|(_, other, c)| is_candidate(other, c))
         {
             let key = SeriesKey {
-                workload: Arc::clone(&name),
+                workload: Arc::clone(name),
                 direction,
                 port: c.port,
                 protocol: c.protocol,
@@ -190,7 +190,7 @@ impl Beacons {
         is_learned: bool,
     ) -> Deviation {
         let series = &self.series[key];
-        let peer = peer_key(&other.party);
+        let peer = Arc::clone(&other.peer);
         let mut evidence = BTreeMap::from([
             ("unit", Fact::Text("answered connections at regular intervals".into())),
             ("period_secs", Fact::Number(found.period_secs.round())),
@@ -246,7 +246,7 @@ fn was_learned(
 ) -> bool {
     let edge = EdgeKey {
         direction: key.direction,
-        peer: peer_key(&other.party),
+        peer: Arc::clone(&other.peer),
         port: key.port,
         protocol: key.protocol,
     };

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use model::baseline::{Direction, Measure, WorkloadWindow, peer_key};
+use model::baseline::{Direction, Measure, WorkloadWindow};
 
 use super::{Context, sample};
 use crate::deviation::{Deviation, Fact, Kind};
@@ -28,7 +28,7 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
     vec![Deviation {
         kind: Kind::DeniedSpike,
         workload: window.workload.clone(),
-        peer: if single { peer_key(&main.server.party) } else { "many".into() },
+        peer: if single { main.server.peer.clone() } else { "many".into() },
         peer_address: single.then_some(main.server.address),
         port: single.then_some(main.port),
         protocol: single.then_some(main.protocol),

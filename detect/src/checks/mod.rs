@@ -21,7 +21,7 @@ use model::baseline::{
 };
 
 use crate::deviation::{Deviation, Kind};
-use crate::novelty::Novelty;
+use crate::novelty::{Novelty, Openers};
 pub(crate) use sentence::sample;
 
 /// A volume or count check judges no service seen for less than this: the other hours of the day may
@@ -46,6 +46,8 @@ pub struct Context<'a> {
     pub tails: &'a mut Tails,
     /// Rates of meeting new peers, kept for the hour.
     pub novelty: &'a mut Novelty,
+    /// How many services opened what, kept for the window.
+    pub openers: &'a mut Openers,
     /// Start of the window, Unix seconds.
     pub start: i64,
     /// Length of the window, seconds.

@@ -16,7 +16,7 @@ use model::baseline::{Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
 
 use super::{Context, sample};
 use crate::deviation::{Deviation, Fact, Kind};
-use crate::novelty::{self, Novel, Rate, is_inside};
+use crate::novelty::{self, Novel, Rate};
 
 /// A service is born until it has been seen for this long.
 const BIRTH_SECS: i64 = 3600;
@@ -30,18 +30,20 @@ const BIRTH_CLIENTS_MIN: u64 = 9;
 pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
     let service = context.baseline.service(&window.workload.service);
     let settled = service.filter(|evidence| is_settled(evidence, context.start));
-    window
+    let mut news: Vec<_> = window
         .edges()
-        .into_iter()
         .filter(|(_, conversations)| conversations.iter().any(|c| is_real(c)))
         .filter_map(|(key, conversations)| {
             let news = match settled {
-                Some(evidence) => by_rate(context, window, evidence, &key)?,
-                None => by_birth(context, &key)?,
+                Some(evidence) => by_rate(context, window, evidence, key)?,
+                None => by_birth(context, key)?,
             };
-            Some(deviation(window, service, &key, &conversations, news))
+            Some((key, conversations, news))
         })
-        .collect()
+        .collect();
+    news.sort_by_key(|&(key, ..)| key);
+    let told = |(key, conversations, news)| deviation(window, service, key, conversations, news);
+    news.into_iter().map(told).collect()
 }
 
 fn is_settled(evidence: &ServiceEvidence, start: i64) -> bool {
@@ -85,11 +87,11 @@ fn by_rate(
     rate.is_news().then_some(News { p_value: rate.p_value(), facts })
 }
 
-fn by_birth(context: &Context<'_>, key: &EdgeKey) -> Option<News> {
+fn by_birth(context: &mut Context<'_>, key: &EdgeKey) -> Option<News> {
     if key.direction == Direction::In || novelty::class(key).is_none() || is_newborn(context, key) {
         return None;
     }
-    let (openers, clients) = novelty::openers(context.baseline, key);
+    let (openers, clients) = context.openers.of(context.baseline, key);
     let p_value = (openers as f64 + 0.5) / (clients as f64 + 1.0);
     let facts = BTreeMap::from([
         ("clients_in_the_estate", Fact::Number(clients as f64)),
@@ -102,10 +104,7 @@ fn by_birth(context: &Context<'_>, key: &EdgeKey) -> Option<News> {
 /// Whether the server of an inside edge is itself without history.
 fn is_newborn(context: &Context<'_>, key: &EdgeKey) -> bool {
     let Some(name) = key.peer.strip_prefix("svc:") else { return false };
-    !context
-        .baseline
-        .service(&name.into())
-        .is_some_and(|evidence| is_settled(evidence, context.start))
+    !context.baseline.service(name).is_some_and(|evidence| is_settled(evidence, context.start))
 }
 
 fn deviation(
@@ -116,7 +115,7 @@ fn deviation(
     news: News,
 ) -> Deviation {
     let peer_is_known = service.is_some_and(|evidence| {
-        evidence.edges.iter().any(|(edge, counts)| {
+        evidence.edges.unordered().any(|(edge, counts)| {
             edge.direction == key.direction
                 && edge.peer == key.peer
                 && edge != key
@@ -134,7 +133,7 @@ fn deviation(
     let mut evidence = news.facts;
     evidence.insert("bytes_out", Fact::Number(sum(|c| c.bytes_out) as f64));
     evidence.insert("bytes_in", Fact::Number(sum(|c| c.bytes_in) as f64));
-    if is_inside(&key.peer) {
+    if key.is_inside() {
         evidence.insert("peer_is_inside", Fact::Text("yes".into()));
     }
     Deviation {

@@ -9,14 +9,14 @@
 //!   to its bucket every hour is judged by this one. ATT&CK T1041, T1048.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::activity::Conversation;
-use model::baseline::{Direction, Measure, ServiceEvidence, TailModel, WorkloadWindow, peer_key};
+use model::baseline::{Direction, Measure, ServiceEvidence, TailModel, WorkloadWindow};
 use model::identity::{Outside, Party};
 
 use super::{Context, LEVELS_KNOWN_AFTER_SECS, Level, sample};
 use crate::deviation::{Deviation, Fact, Kind};
-use crate::novelty::is_inside;
 
 /// Less than this per window is not worth a person's time, whatever the service's habits.
 const FLOOR_BYTES: u64 = 20_000_000;
@@ -57,12 +57,12 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
 /// Whether the service is used to a destination: a named one it went to before, or an address it went to
 /// often, a day ago or earlier.
 fn is_familiar(context: &Context<'_>, window: &WorkloadWindow<'_>, main: &Conversation) -> bool {
-    let peer = peer_key(&main.server.party);
+    let peer = &main.server.peer;
     let windows_min = if is_internet(main) { FAMILIAR_WINDOWS } else { 1 };
     context.baseline.service(&window.workload.service).is_some_and(|service| {
-        service.edges.iter().any(|(key, edge)| {
+        service.edges.unordered().any(|(key, edge)| {
             key.direction == Direction::Out
-                && key.peer == peer
+                && key.peer == *peer
                 && edge.established.clean >= windows_min
                 && context.start.saturating_sub(edge.settled) >= FAMILIAR_SECS
         })
@@ -80,15 +80,15 @@ fn unfamiliar(
     main: &Conversation,
 ) -> Option<Level> {
     let service = context.baseline.service(&window.workload.service)?;
-    let peer = peer_key(&main.server.party);
+    let peer = &main.server.peer;
     let known_secs = context.start - service.seen()?.first;
     if !is_internet(main) || known_secs < LEVELS_KNOWN_AFTER_SECS {
         return None;
     }
-    let mut usual = bytes_per_window(service, &peer);
+    let mut usual = bytes_per_window(service, peer);
     if usual.len() < OWN_EDGES_MIN {
-        let services = context.baseline.services.iter();
-        usual = services.flat_map(|(_, service)| bytes_per_window(service, &peer)).collect();
+        let services = context.baseline.services.unordered();
+        usual = services.flat_map(|(_, service)| bytes_per_window(service, peer)).collect();
     }
     let model = TailModel::of_values(&usual)?;
     let tail = model.judge(main.bytes_out, 0);
@@ -102,12 +102,12 @@ fn unfamiliar(
 fn bytes_per_window(service: &ServiceEvidence, but: &str) -> Vec<u64> {
     service
         .edges
-        .iter()
+        .unordered()
         .filter(|(key, edge)| {
             key.direction == Direction::Out
                 && key.peer.contains('/')
                 && &*key.peer != but
-                && !is_inside(&key.peer)
+                && !key.is_inside()
                 && edge.established.clean > 0
         })
         .map(|(_, edge)| edge.bytes_out.clean / edge.windows.clean.max(1))
@@ -126,7 +126,7 @@ fn deviation(window: &WorkloadWindow<'_>, main: &Conversation, level: &super::Le
     Deviation {
         kind: Kind::Volume,
         workload: window.workload.clone(),
-        peer: peer_key(&main.server.party),
+        peer: Arc::clone(&main.server.peer),
         peer_address: Some(main.server.address),
         port: Some(main.port),
         protocol: Some(main.protocol),

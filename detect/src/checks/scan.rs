@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::activity::Conversation;
-use model::baseline::{Baseline, Direction, WorkloadWindow, peer_key, workload_key};
+use model::baseline::{Baseline, Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
 use model::identity::{Address, Outside, Party};
 
 use super::sample;
@@ -45,8 +45,9 @@ pub(crate) struct Source {
     pub(crate) net: i64,
     pub(crate) last_probe: i64,
     pub(crate) contacts: BTreeSet<(Address, u16, u8)>,
-    /// Who contacted the source in this window and the one before: an echo to them is an answer.
-    pub(crate) callers: [BTreeSet<Address>; 2],
+    /// Who contacted the source in this window and the one before, ascending: an echo to them is an
+    /// answer.
+    pub(crate) callers: [Vec<Address>; 2],
 }
 
 impl Scans {
@@ -57,19 +58,22 @@ impl Scans {
         window: &WorkloadWindow<'_>,
         start: i64,
     ) -> Option<Deviation> {
-        let source = self.sources.entry(workload_key(&window.workload)).or_default();
+        let source = self.sources.entry(Arc::clone(&window.name)).or_default();
         if start - source.last_probe > IDLE_SECS {
             source.net = 0;
             source.contacts.clear();
         }
-        let callers = window.as_server.iter().map(|c| c.client.address).collect();
+        let service = baseline.service(&window.workload.service);
+        let mut callers: Vec<Address> = window.as_server.iter().map(|c| c.client.address).collect();
+        callers.sort_unstable();
+        callers.dedup();
         source.callers = [callers, std::mem::take(&mut source.callers[0])];
         let mut contacts = window.as_client.clone();
         contacts.sort_by_key(|c| (c.first, c.server.address, c.port, c.protocol));
         let mut probes = Vec::new();
         let mut is_scan = source.net >= NET_PROBES_MIN;
         for conversation in contacts {
-            let Some(is_probe) = source.step(baseline, window, conversation) else { continue };
+            let Some(is_probe) = source.step(service, conversation) else { continue };
             if is_probe {
                 source.last_probe = start;
                 probes.push(conversation);
@@ -83,7 +87,7 @@ impl Scans {
     /// Forgets sources that did nothing for long.
     pub fn forget_before(&mut self, start: i64) {
         self.sources.retain(|_, source| {
-            source.last_probe + IDLE_SECS >= start || !source.callers.iter().all(BTreeSet::is_empty)
+            source.last_probe + IDLE_SECS >= start || !source.callers.iter().all(Vec::is_empty)
         });
     }
 
@@ -100,16 +104,16 @@ impl Source {
     /// Whether a contact is a probe; `None` if it says nothing, or is not the first of its kind.
     fn step(
         &mut self,
-        baseline: &Baseline,
-        window: &WorkloadWindow<'_>,
+        service: Option<&ServiceEvidence>,
         conversation: &Conversation,
     ) -> Option<bool> {
         let c = conversation;
         let is_group = matches!(c.server.party, Party::Outside(Outside::Group));
         let is_icmp = matches!(c.protocol, ICMP | ICMPV6);
-        let echoes = is_icmp && self.callers.iter().any(|them| them.contains(&c.server.address));
+        let echoes = is_icmp
+            && self.callers.iter().any(|them| them.binary_search(&c.server.address).is_ok());
         let is_guess = is_icmp && !c.orientation.is_reliable();
-        if c.attempts == 0 || is_group || echoes || is_guess || is_learned(baseline, window, c) {
+        if c.attempts == 0 || is_group || echoes || is_guess || is_learned(service, c) {
             return None;
         }
         if !self.contacts.insert((c.server.address, c.port, c.protocol)) {
@@ -126,15 +130,10 @@ impl Source {
 }
 
 /// Whether the service is known to go there.
-fn is_learned(baseline: &Baseline, window: &WorkloadWindow<'_>, c: &Conversation) -> bool {
-    let key = model::baseline::EdgeKey {
-        direction: Direction::Out,
-        peer: peer_key(&c.server.party),
-        port: c.port,
-        protocol: c.protocol,
-    };
-    baseline
-        .service(&window.workload.service)
+fn is_learned(service: Option<&ServiceEvidence>, c: &Conversation) -> bool {
+    let peer = Arc::clone(&c.server.peer);
+    let key = EdgeKey { direction: Direction::Out, peer, port: c.port, protocol: c.protocol };
+    service
         .and_then(|service| service.edges.get(&key))
         .is_some_and(|edge| edge.windows.clean > 0 && edge.established.clean > 0)
 }
@@ -157,7 +156,7 @@ fn deviation(window: &WorkloadWindow<'_>, probes: &[&Conversation], net: i64) ->
     let port = top_port.filter(|&(_, &n)| kind == Kind::Sweep && is_most(n)).map(|(&port, _)| port);
     let peer = target
         .and_then(|target| probes.iter().find(|c| c.server.address == target))
-        .map_or_else(|| "many".into(), |c| peer_key(&c.server.party));
+        .map_or_else(|| "many".into(), |c| Arc::clone(&c.server.peer));
     Deviation {
         kind,
         workload: window.workload.clone(),

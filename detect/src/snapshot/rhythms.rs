@@ -29,7 +29,7 @@ pub(super) struct WireSource {
 
 pub(super) fn source_to_wire((workload, source): (&Arc<str>, &Source)) -> WireSource {
     let [now, before] = &source.callers;
-    let texts = |them: &BTreeSet<Address>| them.iter().map(text).collect();
+    let texts = |them: &[Address]| them.iter().map(text).collect();
     WireSource {
         workload: workload.to_string(),
         net: source.net,
@@ -40,7 +40,12 @@ pub(super) fn source_to_wire((workload, source): (&Arc<str>, &Source)) -> WireSo
 }
 
 pub(super) fn source_from_wire(wire: WireSource) -> Result<(Arc<str>, Source), SnapshotError> {
-    let all = |them: &[String]| them.iter().map(|text| address(text)).collect::<Result<_, _>>();
+    let all = |them: &[String]| {
+        let them = them.iter().map(|text| address(text));
+        // Sorted and each once, whatever the state says.
+        let them = them.collect::<Result<BTreeSet<_>, SnapshotError>>()?;
+        Ok::<Vec<Address>, SnapshotError>(them.into_iter().collect())
+    };
     let contact = |(text, port, protocol): (String, u16, u8)| Ok((address(&text)?, port, protocol));
     let source = Source {
         net: wire.net,

@@ -24,7 +24,7 @@ fn a_walk_goes_on_where_it_stopped() {
         net: 9,
         last_probe: 1_740_960_300,
         contacts: BTreeSet::from([(v4, 22, 6), (v6, 443, 17)]),
-        callers: [BTreeSet::from([v4]), BTreeSet::from([v6])],
+        callers: [vec![v4], vec![v6]],
     };
     let name: Arc<str> = "111122223333/eni-1/10.0.0.1".into();
     let wire = stored(&source_to_wire((&name, &source)));

@@ -10,6 +10,8 @@ use twox_hash::XxHash64;
 
 use super::bounded::{Bounded, StableKey};
 use super::buckets::Bucket;
+use super::edges::Edges;
+use crate::identity::Party;
 
 /// Edges kept per service. A service that has more meets new peers all the time anyway.
 pub const EDGES_PER_SERVICE_MAX: usize = 4096;
@@ -71,12 +73,24 @@ impl Direction {
 pub struct EdgeKey {
     /// Which end the service is.
     pub direction: Direction,
-    /// The other end: see [`super::peer_key`].
+    /// The other end: see [`crate::identity::Party::peer_name`].
     pub peer: Arc<str>,
     /// The server's port.
     pub port: u16,
     /// IANA protocol number.
     pub protocol: u8,
+}
+
+impl EdgeKey {
+    /// Whether the other end is a workload's service.
+    pub fn is_inside(&self) -> bool {
+        is_inside(&self.peer)
+    }
+}
+
+/// Whether a peer's name is that of a workload's service.
+pub fn is_inside(peer: &str) -> bool {
+    peer.starts_with("svc:")
 }
 
 impl StableKey for EdgeKey {
@@ -234,7 +248,7 @@ impl StableKey for Arc<str> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceEvidence {
     /// Its relations.
-    pub edges: Bounded<EdgeKey, EdgeEvidence, EDGES_PER_SERVICE_MAX>,
+    pub edges: Edges,
     /// What its workloads did per window.
     pub measures: BTreeMap<Measure, Histogram>,
     /// Its workloads, by interface or address.
@@ -245,7 +259,7 @@ pub struct ServiceEvidence {
 
 impl ServiceEvidence {
     fn merge(&mut self, other: &Self) {
-        self.edges.merge(&other.edges, EdgeEvidence::merge);
+        self.edges.merge(&other.edges);
         self.workloads.merge(&other.workloads, Seen::merge);
         self.windows.merge(&other.windows);
         for (&measure, histogram) in &other.measures {
@@ -258,7 +272,7 @@ impl ServiceEvidence {
 
     /// When any of its workloads was first and last seen.
     pub fn seen(&self) -> Option<Seen> {
-        self.workloads.iter().map(|(_, seen)| *seen).reduce(|mut a, b| {
+        self.workloads.unordered().map(|(_, seen)| *seen).reduce(|mut a, b| {
             a.merge(&b);
             a
         })
@@ -323,19 +337,14 @@ impl Baseline {
     }
 
     /// What is known of a service.
-    pub fn service(&self, service: &Arc<str>) -> Option<&ServiceEvidence> {
+    pub fn service(&self, service: &str) -> Option<&ServiceEvidence> {
         self.services.get(service)
     }
 
-    /// Whether a peer is known to serve a port, from either end's evidence.
-    pub fn serves(&self, peer: &str, port: u16, protocol: u8) -> bool {
-        let Some(name) = peer.strip_prefix("svc:") else { return false };
-        self.services.get(&Arc::from(name)).is_some_and(|service| {
-            service.edges.iter().any(|(key, edge)| {
-                key.direction == Direction::In
-                    && (key.port, key.protocol) == (port, protocol)
-                    && edge.established.total() > 0
-            })
-        })
+    /// Whether a party is known to serve a port, from either end's evidence.
+    pub fn serves(&self, party: &Party, port: u16, protocol: u8) -> bool {
+        let Party::Workload(workload) = party else { return false };
+        self.service(&workload.service)
+            .is_some_and(|service| service.edges.port(Direction::In, port, protocol).established)
     }
 }

@@ -1,11 +1,11 @@
 //! Adding one closed window to the evidence. Learning never judges.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::buckets::bucket_of;
 use super::evidence::{Baseline, EdgeKey, Measure};
-use super::window::{WorkloadWindow, workload_key, workload_windows};
+use super::window::{WorkloadWindow, workload_windows};
 use crate::activity::{Activity, Conversation};
 
 /// What was flagged when a window was judged: workloads, and single edges of theirs.
@@ -16,14 +16,24 @@ pub struct Flagged {
     /// Workloads that scan: what they merely knocked at is suspect too.
     pub scanners: BTreeSet<Arc<str>>,
     /// Edges of a workload that are suspect.
-    pub edges: BTreeSet<(Arc<str>, EdgeKey)>,
+    pub edges: BTreeMap<Arc<str>, BTreeSet<EdgeKey>>,
 }
 
 /// Adds a window's evidence, flagged parts to their own counters.
 pub fn learn(baseline: &mut Baseline, activity: &Activity, flagged: &Flagged) {
+    learn_windows(baseline, activity, &workload_windows(activity), flagged);
+}
+
+/// The same, with the activity's [`workload_windows`] at hand.
+pub fn learn_windows(
+    baseline: &mut Baseline,
+    activity: &Activity,
+    windows: &[WorkloadWindow<'_>],
+    flagged: &Flagged,
+) {
     note_coverage(baseline, activity);
-    for window in workload_windows(activity) {
-        learn_workload(baseline, activity, &window, flagged);
+    for window in windows {
+        learn_workload(baseline, activity, window, flagged);
     }
 }
 
@@ -45,11 +55,11 @@ fn learn_workload(
     window: &WorkloadWindow<'_>,
     flagged: &Flagged,
 ) {
-    let name = workload_key(&window.workload);
+    let name = &window.name;
     let Some(service) = baseline.services.slot(&window.workload.service) else { return };
-    let is_flagged = flagged.workloads.contains(&name);
+    let is_flagged = flagged.workloads.contains(name);
     service.windows.add(1, is_flagged);
-    if let Some(seen) = service.workloads.slot(&name) {
+    if let Some(seen) = service.workloads.slot(name) {
         seen.note(activity.start);
     }
     let hour = activity.start.div_euclid(3600);
@@ -58,16 +68,15 @@ fn learn_workload(
         let histogram = service.measures.entry(measure).or_default();
         histogram.entry((hour, bucket)).or_default().add(1, is_flagged);
     }
+    let is_scanner = flagged.scanners.contains(name);
+    let flagged_edges = flagged.edges.get(name);
     for (key, conversations) in window.edges() {
         if !conversations.iter().any(|c| c.orientation.is_reliable()) {
             continue;
         }
-        let is_knock =
-            flagged.scanners.contains(&name) && conversations.iter().all(|c| c.is_bare());
-        let flag = is_knock || flagged.edges.contains(&(Arc::clone(&name), key.clone()));
-        if let Some(edge) = service.edges.slot(&key) {
-            learn_edge(edge, &conversations, flag);
-        }
+        let is_knock = is_scanner && conversations.iter().all(|c| c.is_bare());
+        let flag = is_knock || flagged_edges.is_some_and(|edges| edges.contains(key));
+        service.edges.grow(key, |edge| learn_edge(edge, conversations, flag));
     }
 }
 

@@ -7,6 +7,7 @@
 mod bounded;
 mod buckets;
 mod derived;
+mod edges;
 mod evidence;
 mod file;
 mod learn;
@@ -14,11 +15,12 @@ mod window;
 
 pub use buckets::{Bucket, bucket_of, bucket_value};
 pub use derived::{HourOfWeek, Tail, TailModel, volume_tail};
+pub use edges::{Edges, PortEvidence};
 pub use evidence::{
     Baseline, Counter, Direction, EDGES_PER_SERVICE_MAX, EdgeEvidence, EdgeKey, Histogram, Learned,
-    Measure, SERVICES_MAX, ServiceEvidence, WORKLOADS_PER_SERVICE_MAX,
+    Measure, SERVICES_MAX, ServiceEvidence, WORKLOADS_PER_SERVICE_MAX, is_inside,
 };
 pub use file::{FORMAT_VERSION, FileError, read, write};
 pub(crate) use file::{ledger_classes, ledger_of};
-pub use learn::{Flagged, learn};
-pub use window::{WorkloadWindow, peer_key, workload_key, workload_windows};
+pub use learn::{Flagged, learn, learn_windows};
+pub use window::{WorkloadWindow, workload_key, workload_windows};

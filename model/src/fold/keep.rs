@@ -23,6 +23,10 @@ impl Smallest {
     }
 
     fn keep(&mut self, time: i64) {
+        // A busy conversation has them all soon, and most that come are later.
+        if self.times.len() >= TIMES_MAX && self.times.last().is_some_and(|&last| last <= time) {
+            return;
+        }
         let at = self.times.partition_point(|&t| t <= time);
         if at < TIMES_MAX {
             self.times.insert(at, time);

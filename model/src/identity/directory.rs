@@ -15,6 +15,7 @@ use super::labels::Labels;
 use super::party::{Outside, Party, Why, Workload};
 use super::roles::Roles;
 use super::sources::{Asked, Sources};
+use crate::activity::Endpoint;
 
 /// Workloads without an interface of their own remembered for [`Directory::describe`]; of more the
 /// smallest are kept, whatever came first.
@@ -122,21 +123,40 @@ impl Directory {
         aws_service: Option<&str>,
         time: i64,
     ) -> Party {
+        self.endpoint(account, vpc, address, aws_service, time).party.clone()
+    }
+
+    /// The same with its address and the name it has as a peer, made once for as long as it holds.
+    pub(crate) fn endpoint(
+        &mut self,
+        account: &str,
+        vpc: &str,
+        address: Address,
+        aws_service: Option<&str>,
+        time: i64,
+    ) -> Arc<Endpoint> {
         self.cache.turn_to(self.epoch(time));
-        let known = self.cache.party(account, vpc, address).cloned();
-        let party = known.unwrap_or_else(|| {
+        let known = self.cache.endpoint(account, vpc, address).map(Arc::clone);
+        let endpoint = known.unwrap_or_else(|| {
             let party = self.find(Asked { account, vpc, time }, address);
-            self.cache.answers(account, vpc).parties.insert(address, party.clone());
-            party
+            let endpoint = self.named(party, address);
+            let answers = self.cache.answers(account, vpc);
+            answers.endpoints.insert(address, Arc::clone(&endpoint));
+            endpoint
         });
-        match (party, aws_service) {
+        match (&endpoint.party, aws_service) {
             (Party::Outside(Outside::Prefix { .. }), Some(service))
                 if self.ip_ranges.is_none() && service != CUSTOMERS =>
             {
-                Party::Outside(Outside::AwsService(service.into()))
+                self.named(Party::Outside(Outside::AwsService(service.into())), address)
             }
-            (party, _) => party,
+            _ => endpoint,
         }
+    }
+
+    fn named(&mut self, party: Party, address: Address) -> Arc<Endpoint> {
+        let peer = self.cache.interned(party.peer_name());
+        Arc::new(Endpoint::new(party, peer, address))
     }
 
     /// The workload an interface is at a time; `None` where nothing tells its address.

@@ -14,6 +14,19 @@ pub enum Party {
     Outside(Outside),
 }
 
+impl Party {
+    /// The name it has as a peer: `svc:payments`, `aws:S3`, `net:partner`, `203.0.113.0/24`.
+    pub fn peer_name(&self) -> Arc<str> {
+        match self {
+            Self::Workload(workload) => ["svc:", &workload.service].concat().into(),
+            Self::Outside(Outside::AwsService(name)) => ["aws:", name].concat().into(),
+            Self::Outside(Outside::Network(name)) => ["net:", name].concat().into(),
+            Self::Outside(Outside::Prefix { network, bits }) => format!("{network}/{bits}").into(),
+            Self::Outside(Outside::Group) => "multicast".into(),
+        }
+    }
+}
+
 /// Something that runs in a VPC, as of a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Workload {

@@ -1,36 +1,15 @@
 //! The ends of a window's conversations, each resolved once.
 
 use std::collections::BTreeMap;
-use std::hash::Hasher;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use ingest::Field;
-use twox_hash::XxHash64;
 
 use super::observers::Observers;
-use crate::activity::{Endpoint, Vantage};
+use crate::activity::{Endpoint, EndpointId, Vantage};
 use crate::fold::{Observed, WindowState};
 use crate::identity::{Address, Directory, EniFacts};
-
-/// An end of a conversation, the same in every window: a hash of account, VPC and address, or of
-/// the address alone outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct EndpointId(pub(crate) u64);
-
-impl EndpointId {
-    fn of(endpoint: &Endpoint) -> Self {
-        let mut hasher = XxHash64::with_seed(2);
-        if let Some(workload) = endpoint.workload() {
-            hasher.write(workload.account.as_bytes());
-            hasher.write_u8(0);
-            hasher.write(workload.vpc.as_bytes());
-        }
-        hasher.write_u8(0);
-        hasher.write(&u128::from(endpoint.address).to_be_bytes());
-        Self(hasher.finish())
-    }
-}
 
 /// An endpoint's number within one window.
 pub(super) type EndpointNumber = u32;
@@ -38,7 +17,7 @@ pub(super) type EndpointNumber = u32;
 /// An endpoint, and what is asked of it often.
 struct Known {
     id: EndpointId,
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     outside: bool,
 }
 
@@ -99,9 +78,8 @@ impl<'a> Endpoints<'a> {
         let (scope, account, vpc) = &self.scopes[observer];
         let service = self.state.aws_services.get(&address).map(AsRef::as_ref);
         let at = Address::from(address);
-        let party = self.directory.resolve(account, vpc, at, service, self.time);
-        let endpoint = Endpoint { party, address: at };
-        let id = EndpointId::of(&endpoint);
+        let endpoint = self.directory.endpoint(account, vpc, at, service, self.time);
+        let id = endpoint.id;
         let n = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         let number = *self.by_id.entry(id).or_insert(n);
         if number == n {
@@ -112,7 +90,7 @@ impl<'a> Endpoints<'a> {
         number
     }
 
-    pub(super) fn get(&self, number: EndpointNumber) -> &Endpoint {
+    pub(super) fn get(&self, number: EndpointNumber) -> &Arc<Endpoint> {
         &self.known[number as usize].endpoint
     }
 

@@ -1,10 +1,11 @@
 //! What settling remembers: who listens where, and which five-tuples were active lately.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 
 use hashbrown::HashMap;
 
-use super::endpoints::EndpointId;
+use crate::activity::EndpointId;
 
 /// How long an endpoint is remembered as a listener after it last answered: a day and a half bridges
 /// a daily job.
@@ -13,7 +14,21 @@ const LISTENER_SECS: i64 = 36 * 3600;
 /// At most this many listeners are remembered; the ones with the largest hash are dropped first.
 const LISTENERS_MAX: usize = 1 << 20;
 
-type Listener = (EndpointId, u16, u8);
+/// Who listens where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Listener {
+    endpoint: EndpointId,
+    port: u16,
+    protocol: u8,
+}
+
+/// The endpoint is a hash already, so one word holds enough of it all.
+impl Hash for Listener {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let place = u64::from(self.port) << 8 | u64::from(self.protocol);
+        state.write_u64(self.endpoint.0 ^ place << 40);
+    }
+}
 
 /// Who was seen to answer where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,11 +39,11 @@ pub struct Listeners {
 impl Listeners {
     #[inline]
     pub(super) fn knows(&self, endpoint: EndpointId, port: u16, protocol: u8) -> bool {
-        self.last_seen.contains_key(&(endpoint, port, protocol))
+        self.last_seen.contains_key(&Listener { endpoint, port, protocol })
     }
 
     pub(super) fn note(&mut self, endpoint: EndpointId, port: u16, protocol: u8, time: i64) {
-        self.last_seen.insert((endpoint, port, protocol), time);
+        self.last_seen.insert(Listener { endpoint, port, protocol }, time);
     }
 
     /// Drops what is over the cap.
@@ -54,7 +69,7 @@ impl Listeners {
         let mut rows: Vec<_> = self
             .last_seen
             .iter()
-            .map(|(&(id, port, protocol), &last)| (id.0, port, protocol, last))
+            .map(|(key, &last)| (key.endpoint.0, key.port, key.protocol, last))
             .collect();
         rows.sort_unstable();
         rows.into_iter()
@@ -62,7 +77,9 @@ impl Listeners {
 
     /// Rebuilds what [`Self::rows`] told.
     pub fn restore(rows: impl IntoIterator<Item = (u64, u16, u8, i64)>) -> Self {
-        let key = |(id, port, protocol, last)| ((EndpointId(id), port, protocol), last);
+        let key = |(id, port, protocol, last)| {
+            (Listener { endpoint: EndpointId(id), port, protocol }, last)
+        };
         Self { last_seen: rows.into_iter().map(key).collect() }
     }
 }

@@ -57,8 +57,10 @@ pub fn settle(
     let asked = window.add_conclusive(&mut endpoints, &mut sides);
     carried.recent.forget_before(start - 2 * window_secs);
     let evidence = Evidence::new(serves, &carried.listeners, asked);
-    let mut tuples = window.orient(&mut endpoints, evidence);
-    window.find_begun_earlier(start, &mut tuples, &mut carried.recent);
+    let (mut tuples, mut unflagged) = window.orient(&mut endpoints, evidence);
+    unflagged.sort_unstable_by_key(|&(hash, _)| hash);
+    carried.recent.among(&unflagged, |at| tuples[at as usize].begun_earlier = true);
+    carried.recent.note(start, &unflagged);
     window.add_inconclusive(&tuples, &mut sides);
     note_listeners(start, &mut carried.listeners, &endpoints, &sides);
     count_cuts(state, ledger);
@@ -109,11 +111,13 @@ impl Window<'_> {
 
     /// Who is client in each inconclusive five-tuple. Most are oriented at once; the others by how
     /// many counterparts their ends have, which is counted for them alone.
+    ///
+    /// With them the hashes of those whose flags do not tell whether they went on from earlier windows.
     fn orient(
         &self,
         endpoints: &mut Endpoints<'_>,
         mut evidence: Evidence<'_>,
-    ) -> Vec<OrientedTuple> {
+    ) -> (Vec<OrientedTuple>, Vec<(u64, u32)>) {
         const UNUSED: OrientedTuple = OrientedTuple {
             low: 0,
             high: 0,
@@ -122,7 +126,8 @@ impl Window<'_> {
             begun_earlier: false,
         };
         let mut tuples = Vec::with_capacity(self.state.tuples.len());
-        for (key, counts) in self.state.tuples.iter() {
+        let mut unflagged = Vec::with_capacity(self.state.tuples.len());
+        for (at, (key, counts)) in (0_u32..).zip(self.state.tuples.iter()) {
             let Some(observer) = self.used(key.observer, key.rejected) else {
                 tuples.push(UNUSED);
                 continue;
@@ -130,13 +135,16 @@ impl Window<'_> {
             let low = endpoints.of(observer, key.low);
             let high = endpoints.of(observer, key.high);
             let oriented = evidence.orient(endpoints, Between { low, high, key: &key }, &counts);
+            if !(counts.flags_known && key.protocol == sides::TCP) {
+                unflagged.push((key.stable_hash(), at));
+            }
             let observer = u32::try_from(observer).unwrap_or(u32::MAX);
             tuples.push(OrientedTuple { low, high, observer, oriented, begun_earlier: false });
         }
         if evidence.counts_fan() {
             self.orient_by_fan(&mut evidence, &mut tuples);
         }
-        tuples
+        (tuples, unflagged)
     }
 
     fn orient_by_fan(&self, evidence: &mut Evidence<'_>, tuples: &mut [OrientedTuple]) {
@@ -151,22 +159,6 @@ impl Window<'_> {
                 tuple.oriented = Some(evidence.orient_by_fan(between, &counts));
             }
         }
-    }
-
-    /// Which five-tuples went on from earlier windows, where flags do not tell.
-    fn find_begun_earlier(&self, start: i64, tuples: &mut [OrientedTuple], recent: &mut Recent) {
-        let mut hashes = Vec::with_capacity(tuples.len());
-        for ((at, tuple), (key, counts)) in
-            (0_u32..).zip(tuples.iter()).zip(self.state.tuples.iter())
-        {
-            let flags_tell = counts.flags_known && key.protocol == sides::TCP;
-            if tuple.oriented.is_some() && !flags_tell {
-                hashes.push((key.stable_hash(), at));
-            }
-        }
-        hashes.sort_unstable();
-        recent.among(&hashes, |at| tuples[at as usize].begun_earlier = true);
-        recent.note(start, &hashes);
     }
 
     fn add_inconclusive(&self, tuples: &[OrientedTuple], sides: &mut Sides) {

@@ -1,5 +1,7 @@
 //! One conversation of the views several observers have of it.
 
+use std::sync::Arc;
+
 use super::endpoints::Endpoints;
 use super::observers::Observers;
 use super::sides::{ConversationKey, Side, Sides};
@@ -19,10 +21,13 @@ pub(super) fn choose(
         .map(|((key, observer, _), at)| (key.place(&places, observer), at))
         .collect();
     order.sort_unstable();
-    let mut conversations = Vec::new();
     // All but the observer is the conversation's.
-    for group in order.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
-        conversations.extend(conversation(endpoints, observers, &mut sides, group));
+    let groups = || order.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32);
+    let mut conversations = Vec::with_capacity(groups().count());
+    let mut views = Vec::new();
+    for group in groups() {
+        let key = gather_views(endpoints, observers, &sides, group, &mut views);
+        conversations.extend(key.and_then(|key| conversation(endpoints, &mut sides, key, &views)));
     }
     conversations
 }
@@ -52,15 +57,13 @@ impl View<'_> {
 
 fn conversation(
     endpoints: &Endpoints<'_>,
-    observers: &Observers<'_>,
     sides: &mut Sides,
-    group: &[(u128, u32)],
+    key: ConversationKey,
+    views: &[View<'_>],
 ) -> Option<Conversation> {
-    let (key, _) = sides.key(group.first()?.1);
-    let views = views(endpoints, observers, sides, key, group);
     let orientation = views.iter().map(|view| sides.side(view.at).orientation).max()?;
     let [at_client, at_server, between] =
-        [Vantage::Client, Vantage::Server, Vantage::Between].map(|at| rejected(sides, &views, at));
+        [Vantage::Client, Vantage::Server, Vantage::Between].map(|at| rejected(sides, views, at));
     let (first, others) = views.split_first()?;
     let mut side = sides.take(first.at);
     // Two flow logs of the same interface, one of accepted and one of rejected traffic, complete each other.
@@ -81,14 +84,15 @@ fn is_incomplete(observed: &Observed) -> bool {
     observed.records.skipdata > 0
 }
 
-/// The views of one conversation, best first.
-fn views<'a>(
+/// Which conversation a group is of; its views go to `views`, best first.
+fn gather_views<'a>(
     endpoints: &Endpoints<'_>,
     observers: &Observers<'a>,
     sides: &Sides,
-    key: ConversationKey,
     group: &[(u128, u32)],
-) -> Vec<View<'a>> {
+    views: &mut Vec<View<'a>>,
+) -> Option<ConversationKey> {
+    let (key, _) = sides.key(group.first()?.1);
     let (client, server) = (endpoints.get(key.client), endpoints.get(key.server));
     let view = |&(_, at): &(u128, u32)| {
         let (_, number) = sides.key(at);
@@ -99,9 +103,12 @@ fn views<'a>(
         let rank = (vantage > Vantage::Between && complete, vantage, complete);
         View { at, rank, observed }
     };
-    let mut views: Vec<_> = group.iter().map(view).collect();
-    views.sort_by(|a, b| a.order().cmp(&b.order()));
-    views
+    views.clear();
+    views.extend(group.iter().map(view));
+    if views.len() > 1 {
+        views.sort_by(|a, b| a.order().cmp(&b.order()));
+    }
+    Some(key)
 }
 
 fn rejected(sides: &Sides, views: &[View<'_>], at: Vantage) -> u64 {
@@ -125,8 +132,8 @@ impl Told {
         (rejected_at_client, rejected_at_server): (u64, u64),
     ) -> Conversation {
         Conversation {
-            client: endpoints.get(key.client).clone(),
-            server: endpoints.get(key.server).clone(),
+            client: Arc::clone(endpoints.get(key.client)),
+            server: Arc::clone(endpoints.get(key.server)),
             port: key.port,
             protocol: key.protocol,
             orientation: self.orientation,
