@@ -29,7 +29,7 @@ impl Limits {
         decompression_ratio_max: 1000,
         nesting_max: 3,
         distinct_texts_max: 65_536,
-        batch_records: 16_384,
+        batch_records: 4096,
     };
 
     /// Small files may compress as well as they like: so many bytes are free of the ratio cap.
