@@ -12,6 +12,8 @@ pub(crate) struct Wanted {
     pub(crate) until: Option<i64>,
     /// How long after a file's time it may be published.
     pub(crate) lateness_secs: i64,
+    /// Objects of times before this are not listed: an earlier run did.
+    pub(crate) listed_from: Option<i64>,
 }
 
 /// Files to read, and what reads them.
@@ -66,7 +68,8 @@ fn objects(url: &str, aws: &AwsArgs, wanted: Wanted, reach: &mut Reach) -> Resul
         None => S3::new(&aws.connect()?),
     };
     reach.s3 = Some(s3.clone());
-    let range = TimeRange::of_records(wanted.since, wanted.until, wanted.lateness_secs);
+    let mut range = TimeRange::of_records(wanted.since, wanted.until, wanted.lateness_secs);
+    range.since = range.since.max(wanted.listed_from);
     let files = s3.list(&parsed, range)?;
     if files.is_empty() && range == TimeRange::default() {
         bail!(
