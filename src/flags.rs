@@ -143,7 +143,7 @@ impl AwsArgs {
 /// Where flow logs come from and what is known about them.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// Flow logs: files, folders, globs, trees as S3 has them (`AWSLogs/…`), or s3://BUCKET/PREFIX.
+    /// Flow logs: files, folders, globs, trees as S3 has them (`AWSLogs/…`), or `s3://BUCKET/PREFIX`.
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<String>,
     /// Output of `aws ec2 describe-network-interfaces`, `describe-instances` or `aws ecs
@@ -205,8 +205,8 @@ pub(crate) struct DetectArgs {
     /// Save what was learned into the baseline file, in runs with --state too.
     #[arg(long, requires = "baseline")]
     pub(crate) update_baseline: bool,
-    /// Go on where the last run with this state stopped, a folder or s3://BUCKET/PREFIX: baseline,
-    /// open windows and findings, and which files were taken (by name, size and ETag) are kept here
+    /// Go on where the last run with this state stopped, a folder or `s3://BUCKET/PREFIX`: baseline,
+    /// open windows and findings, and which files were taken (by name, size and entity tag) are kept here
     /// between runs; --baseline and --warmup count in the first one. Findings told are those that
     /// closed in this run, all that are open, and those of a run that could not deliver them: of
     /// each id the last one told counts.

@@ -31,13 +31,15 @@ pub(crate) struct Reach {
 
 impl Reach {
     /// What reads these files, in this order.
-    #[cfg_attr(not(feature = "s3"), expect(clippy::unused_self, reason = "has nothing to reach"))]
+    #[cfg(feature = "s3")]
     pub(crate) fn reader(&self, files: &[LogFile]) -> Reader {
-        #[cfg(feature = "s3")]
-        if let Some(s3) = &self.s3 {
-            return Reader::with_s3(s3, files);
-        }
-        let _files = files;
+        self.s3.as_ref().map_or_else(Reader::default, |s3| Reader::with_s3(s3, files))
+    }
+
+    /// What reads files.
+    #[cfg(not(feature = "s3"))]
+    #[expect(clippy::unused_self, reason = "has nothing to reach")]
+    pub(crate) fn reader(&self, _: &[LogFile]) -> Reader {
         Reader::default()
     }
 }

@@ -220,8 +220,10 @@ fn take_up(
         blind: BTreeSet::new(),
     };
     let left = match beginning {
-        Beginning::Fresh(baseline) => {
+        Beginning::Fresh(mut baseline) => {
             note_lookahead(&baseline, plan);
+            // A later run would find it there: what is told must not depend on which run tells it.
+            baseline.learned.interval_secs = Some(plan.interval_secs);
             let judge = Judge::new(options, *baseline);
             return Ok(Begun { judge, run: Run::default(), carried: Carried::default() });
         }

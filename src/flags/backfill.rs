@@ -17,7 +17,7 @@ pub(crate) struct BackfillArgs {
     /// Learn what is normal from so long before --since first; 14d if there is no --baseline.
     #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
     pub(crate) learn: Option<i64>,
-    /// Keep here, in a folder or under s3://BUCKET/PREFIX, how far it came after each day, and go on
+    /// Keep here, in a folder or under `s3://BUCKET/PREFIX`, how far it came after each day, and go on
     /// from there if it was ended before it was done.
     #[arg(long, value_name = "DIR|URL")]
     pub(crate) resume: Option<String>,

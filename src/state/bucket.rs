@@ -18,7 +18,7 @@ const ATTEMPTS_MAX: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Bucket {
     s3: S3,
-    bucket: String,
+    name: String,
     /// Empty, or with a slash at its end.
     prefix: String,
     /// Tells this run's bytes from another's.
@@ -30,12 +30,12 @@ impl Bucket {
         let url = S3Url::parse(url).ok_or_else(|| anyhow!("`{url}` is not in S3"))??;
         let writer = format!("{:016x}", RandomState::new().build_hasher().finish());
         let s3 = S3::new(&aws.connect()?);
-        Ok(Self { s3, prefix: url.folder(), bucket: url.bucket, writer })
+        Ok(Self { s3, prefix: url.folder(), name: url.bucket, writer })
     }
 
     pub(super) fn names(&self) -> Result<Vec<String>> {
         let prefix = format!("{}generation-", self.prefix);
-        let keys = self.s3.keys(&S3Url { bucket: self.bucket.clone(), prefix })?;
+        let keys = self.s3.keys(&S3Url { bucket: self.name.clone(), prefix })?;
         let name = |key: String| key.strip_prefix(&self.prefix).map(str::to_owned);
         Ok(keys.into_iter().filter_map(name).collect())
     }
@@ -50,13 +50,13 @@ impl Bucket {
     }
 
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
-        self.s3.get_whole(&self.bucket, &self.key(name), SNAPSHOT_BYTES_MAX as u64)
+        self.s3.get_whole(&self.name, &self.key(name), SNAPSHOT_BYTES_MAX as u64)
     }
 
     /// The SDK makes a request again when its answer is lost, and then meets what it wrote itself.
     pub(super) fn put_new(&self, name: &str, bytes: &[u8]) -> Result<Placed> {
         for _ in 0..ATTEMPTS_MAX {
-            if self.s3.put_new(&self.bucket, &self.key(name), bytes.to_vec())? == Put::Done {
+            if self.s3.put_new(&self.name, &self.key(name), bytes.to_vec())? == Put::Done {
                 return Ok(Placed::Done);
             }
             match self.get(name)? {
@@ -70,7 +70,7 @@ impl Bucket {
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<()> {
-        Ok(self.s3.remove(&self.bucket, &self.key(name))?)
+        Ok(self.s3.remove(&self.name, &self.key(name))?)
     }
 
     pub(super) fn writer(&self) -> &str {
@@ -78,7 +78,7 @@ impl Bucket {
     }
 
     pub(super) fn url(&self, name: &str) -> String {
-        format!("s3://{}/{}", self.bucket, self.key(name))
+        format!("s3://{}/{}", self.name, self.key(name))
     }
 
     fn key(&self, name: &str) -> String {

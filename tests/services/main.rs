@@ -6,5 +6,8 @@
 #![allow(dead_code, reason = "the bench has more faults and data than the tests of one source use")]
 
 mod bench;
+#[path = "../program/mod.rs"]
+mod program;
 mod proxy;
 mod stand_ins;
+mod state;
