@@ -55,6 +55,9 @@ pub(crate) fn run(args: &BackfillArgs) -> Result<Ending> {
         files
     };
     let mut plan = ReadPlan::of_new(&args.source, interval_secs, None, &mut new)?;
+    if plan.files.is_empty() && done_until == i64::MIN {
+        output::note("there are no files of that time: nothing to judge");
+    }
     let days = days(std::mem::take(&mut plan.files));
     let Finished { last, outcome } = backfill.judge(&mut plan, days, &plans)?;
     plan::report_ledger(&outcome);
