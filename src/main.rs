@@ -3,6 +3,7 @@
 mod advice;
 mod clock;
 mod commands;
+mod delivery;
 mod duration;
 mod flags;
 mod identity;

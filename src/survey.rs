@@ -18,7 +18,7 @@ const FILES_MAX: usize = 8;
 /// its interval by a few.
 const LONGER_THAN_60_SECS: i64 = 75;
 
-/// With fewer records, that none was rejected says nothing.
+/// With fewer records, that none was rejected, or long, says nothing.
 const VERDICT_AFTER_RECORDS: u64 = 1000;
 
 /// What the first records show.
@@ -85,11 +85,12 @@ impl Survey {
             .is_some_and(|flags| flags.iter().flatten().any(|flags| flags & 2 != 0));
     }
 
-    /// The aggregation interval the records show, seconds; `None` if there are none.
+    /// The aggregation interval the records show, seconds; `None` if there are too few to tell: an
+    /// hour in which little happens may have short records only.
     pub(crate) fn interval_secs(&self) -> Option<i64> {
         match (self.n_records, self.longest_secs) {
-            (0, _) => None,
             (_, longest) if longest > LONGER_THAN_60_SECS => Some(600),
+            (n_records, _) if n_records < VERDICT_AFTER_RECORDS => None,
             _ => Some(60),
         }
     }

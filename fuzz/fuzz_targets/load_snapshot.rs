@@ -11,7 +11,7 @@ use model::baseline::{self, Baseline};
 use model::settle::Carried;
 use model::snapshot::{Sections, carried_to_bytes, windows_to_bytes};
 
-const JSON_PARTS: [&str; 3] = ["run", "identity", "judge"];
+const JSON_PARTS: [&str; 4] = ["run", "identity", "judge", "undelivered"];
 
 const RUN: &str = r#"{"window_secs":300,"interval_secs":60,"closed_until":null}"#;
 

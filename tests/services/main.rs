@@ -13,3 +13,4 @@ mod program;
 mod proxy;
 mod s3;
 mod stand_ins;
+mod state;

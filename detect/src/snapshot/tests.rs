@@ -7,6 +7,7 @@ use std::sync::Arc;
 use model::identity::Address;
 
 use super::rhythms::{rate_from_wire, rate_to_wire, source_from_wire, source_to_wire};
+use super::run::{self, Run, TakenFile};
 use crate::checks::scan::Source;
 use crate::deviation::FACTS;
 use crate::novelty::{Novel, Novelty, Rate};
@@ -44,6 +45,35 @@ fn rates_hold_until_their_hour_is_over() {
     let read: Vec<_> =
         told.into_iter().map(|row| rate_from_wire(stored(&rate_to_wire(row)))).collect();
     assert_eq!(read, rows);
+}
+
+#[test]
+fn a_run_without_what_was_added_later_is_read() {
+    let former = br#"{"window_secs":300,"interval_secs":60,"closed_until":1740960000,
+        "files":[{"name":"AWSLogs/a.log.gz","bytes":7,"time":1740959700,"generation":3}]}"#;
+    let run = run::from_json(former).unwrap();
+    assert_eq!((run.files.len(), run.files[0].etag.as_deref()), (1, None));
+    assert!(run.positions.is_empty() && run.undelivered.is_empty() && run.writer.is_none());
+}
+
+#[test]
+fn positions_and_tags_are_read_as_they_were_written() {
+    let file = TakenFile {
+        name: "AWSLogs/a.log.gz".to_owned(),
+        bytes: 7,
+        etag: Some("9f".to_owned()),
+        time: None,
+        generation: 3,
+    };
+    let whole = Run {
+        window_secs: 300,
+        interval_secs: 60,
+        files: vec![file],
+        positions: [("shard-1".to_owned(), "49".to_owned())].into(),
+        writer: Some("w".to_owned()),
+        ..Run::default()
+    };
+    assert_eq!(run::from_json(&run::to_json(&whole).unwrap()).unwrap(), whole);
 }
 
 /// The sources of the checks: what they write is what has to be known.
