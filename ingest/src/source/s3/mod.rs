@@ -17,6 +17,7 @@ use super::aws::Aws;
 pub use ahead::Ahead;
 pub use body::Body;
 pub use keep::Put;
+pub(super) use list::is_flow_log;
 pub use list::TimeRange;
 pub(crate) use ranges::Ranges;
 pub use url::S3Url;
