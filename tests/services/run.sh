@@ -115,7 +115,7 @@ stop() {
     exit "$status"
 }
 
-# An empty credentials file and no metadata service: nothing reaches a real account by mistake.
+# No profile, no credentials file and no metadata service: nothing reaches a real account by mistake.
 export_environment() {
     TIDEGATE_TEST_MOTO=http://127.0.0.1:$(<"$runs/moto.port")
     TIDEGATE_TEST_KINESIS=http://127.0.0.1:$(<"$runs/kinesis.port")
@@ -134,6 +134,8 @@ install
 trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+# Left by a run that was killed outright.
+find "$home" -maxdepth 1 -name 'run.*' -mtime +1 -exec rm -rf {} +
 runs=$(mktemp -d "$home/run.XXXXXX")
 mkfifo "$runs/leash"
 exec 9<>"$runs/leash"
