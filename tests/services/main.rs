@@ -6,5 +6,8 @@
 #![allow(dead_code, reason = "the bench has more faults and data than the tests of one source use")]
 
 mod bench;
+mod cwl;
 mod proxy;
+mod sources;
+mod sqs;
 mod stand_ins;

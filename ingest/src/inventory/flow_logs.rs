@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn two_formats_in_one_group_are_refused() {
-        let text = ANSWER.replace(r#""${srcaddr} ${end}", "MaxAggregationInterval": 600"#, r#""${end}""#);
+        let text =
+            ANSWER.replace(r#""${srcaddr} ${end}", "MaxAggregationInterval": 600"#, r#""${end}""#);
         let refused = of_group(&read_text(&text).unwrap(), "flows").unwrap_err().to_string();
         assert!(refused.contains("fl-1") && refused.contains("fl-2"), "{refused}");
     }

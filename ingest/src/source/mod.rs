@@ -11,5 +11,7 @@ pub mod s3;
 #[cfg(feature = "sqs")]
 pub mod sqs;
 pub mod stream;
+#[cfg(feature = "kinesis")]
+pub mod stream_look;
 
 pub use error::SourceError;

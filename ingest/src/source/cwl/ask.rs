@@ -127,17 +127,20 @@ impl Asker {
             .start_time(page.start_ms.max(0))
             .set_end_time(self.until_ms.map(|until_ms| until_ms.saturating_sub(1).max(0)))
             .set_next_token(page.token.clone());
-        let sent = tokio::time::timeout(ATTEMPT_TIME_MAX, request.send()).await;
-        sent.unwrap_or_else(|elapsed| Err(SdkError::timeout_error(elapsed)))
+        match tokio::time::timeout(ATTEMPT_TIME_MAX, request.send()).await {
+            Ok(sent) => sent,
+            Err(elapsed) => Err(SdkError::timeout_error(elapsed)),
+        }
     }
 
     fn failed(&self, page: &Page, error: &SdkError<FilterLogEventsError>) -> Failed {
         let told = SourceError::of_request(&self.url.to_string(), OPERATION, error);
         match error.code() {
             Some("InvalidParameterException") if page.token.is_some() => Failed::TokenLost(told),
-            Some("ResourceNotFoundException") => Failed::NoSuchGroup(told),
             // Who may read one group only is not told that another does not exist.
-            Some("AccessDeniedException") => Failed::NoSuchGroup(told),
+            Some("ResourceNotFoundException" | "AccessDeniedException") => {
+                Failed::NoSuchGroup(told)
+            }
             _ => Failed::ForGood(told),
         }
     }

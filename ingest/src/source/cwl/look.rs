@@ -1,6 +1,6 @@
 //! What can be told of a log group without reading it.
 
-use aws_sdk_cloudwatchlogs::types::OrderBy;
+use aws_sdk_cloudwatchlogs::types::{LogStream, OrderBy};
 
 use super::ask::client;
 use super::{Aws, CwlUrl, SourceError};
@@ -59,8 +59,8 @@ impl GroupLook {
         Ok(Self {
             streams: names.map(str::to_owned).collect(),
             has_more: output.next_token().is_some(),
-            newest_event_ms: streams.iter().filter_map(|s| s.last_event_timestamp()).max(),
-            newest_ingestion_ms: streams.iter().filter_map(|s| s.last_ingestion_time()).max(),
+            newest_event_ms: streams.iter().filter_map(LogStream::last_event_timestamp).max(),
+            newest_ingestion_ms: streams.iter().filter_map(LogStream::last_ingestion_time).max(),
         })
     }
 }

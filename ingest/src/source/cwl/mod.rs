@@ -116,9 +116,7 @@ impl Cwl {
     ) -> Result<Self, SourceError> {
         let input: Arc<str> = url.to_string().into();
         let window = match positions.get(&*input) {
-            None => {
-                Window::new(options.since_ms.unwrap_or(0), options.overlap_ms, options.ids_max)
-            }
+            None => Window::new(options.since_ms.unwrap_or(0), options.overlap_ms, options.ids_max),
             Some(text) => Window::from_position(text, options.overlap_ms, options.ids_max)
                 .ok_or_else(|| SourceError::Refused {
                     place: input.to_string(),

@@ -93,8 +93,9 @@ fn readings(rest: &str) -> Vec<(String, Option<String>)> {
         .filter(|(group, prefix)| !group.is_empty() && prefix.is_some())
         .collect();
     let is_stream = |(_, prefix): &(String, Option<String>)| {
-        let begins = |with: &&str| prefix.as_deref().is_some_and(|prefix| prefix.starts_with(*with));
-        STREAM_BEGINNINGS.iter().any(|with| begins(&with))
+        let begins =
+            |with: &&str| prefix.as_deref().is_some_and(|prefix| prefix.starts_with(*with));
+        STREAM_BEGINNINGS.iter().any(|with| begins(with))
     };
     let whole_at = usize::from(cut.first().is_some_and(is_stream));
     cut.insert(whole_at, whole);
@@ -161,7 +162,10 @@ mod tests {
         assert_eq!(url.group_name(), "/vpc/flows");
         assert_eq!((url.region(), url.account()), (Some("eu-west-1"), Some("111122223333")));
         let stream = arn.replace(":*", ":log-stream:eni-1");
-        assert_eq!(CwlUrl::parse(&stream).unwrap().unwrap().stream_prefix.as_deref(), Some("eni-1"));
+        assert_eq!(
+            CwlUrl::parse(&stream).unwrap().unwrap().stream_prefix.as_deref(),
+            Some("eni-1")
+        );
     }
 
     #[test]

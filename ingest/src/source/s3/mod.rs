@@ -17,8 +17,8 @@ use super::aws::Aws;
 pub use ahead::Ahead;
 pub use body::Body;
 pub use keep::Put;
-pub(super) use list::is_flow_log;
 pub use list::TimeRange;
+pub(super) use list::is_flow_log;
 pub(crate) use ranges::Ranges;
 pub use url::S3Url;
 

@@ -1,7 +1,7 @@
 //! What a message says: which objects are new.
 //!
 //! Four shapes are told apart by their keys: S3's own notification, that inside an envelope of SNS,
-//! EventBridge's event, and the test S3 sends when it is set up.
+//! that of `EventBridge`, and the test S3 sends when it is set up.
 
 use serde::Deserialize;
 
@@ -129,7 +129,7 @@ fn of_records(records: Vec<Record>) -> Told {
     Told::Objects(objects, n_others)
 }
 
-/// EventBridge does not encode keys.
+/// `EventBridge` does not encode keys.
 fn of_detail(detail: Detail, kind: &str) -> Told {
     if kind != "Object Created" {
         return Told::Objects(Vec::new(), 1);
@@ -215,9 +215,8 @@ mod tests {
             "Subject": "Amazon S3 Notification", "Message": inner.to_string(), "Signature": "x",
         });
         assert_eq!(told(&wrapped), Told::Objects(vec![object("x.gz")], 0));
-        let nested = (0..9).fold(inner, |inner, _| {
-            json!({"Type": "Notification", "Message": inner.to_string()})
-        });
+        let nested = (0..9)
+            .fold(inner, |inner, _| json!({"Type": "Notification", "Message": inner.to_string()}));
         assert_eq!(told(&nested), Told::Unreadable, "there is an end to wrapping");
     }
 
@@ -268,7 +267,13 @@ mod tests {
     #[test]
     fn what_is_no_event_is_unreadable() {
         for body in [
-            "", "{}", "[]", "null", "hello", "{\"Records\":\"none\"}", "{\"Records\":[{}]}",
+            "",
+            "{}",
+            "[]",
+            "null",
+            "hello",
+            "{\"Records\":\"none\"}",
+            "{\"Records\":[{}]}",
             "{\"Type\":\"Notification\",\"Message\":\"hello\"}",
             "{\"Type\":\"SubscriptionConfirmation\",\"Message\":\"{}\"}",
         ] {
@@ -282,9 +287,26 @@ mod tests {
 
     fn json_like() -> impl Strategy<Value = String> {
         let word = prop::sample::select(vec![
-            "Records", "s3", "bucket", "object", "key", "name", "Type", "Notification", "Message",
-            "detail", "detail-type", "Object Created", "source", "aws.s3", "eventVersion", "2.1",
-            "aws:s3", "%2F", "+", "%",
+            "Records",
+            "s3",
+            "bucket",
+            "object",
+            "key",
+            "name",
+            "Type",
+            "Notification",
+            "Message",
+            "detail",
+            "detail-type",
+            "Object Created",
+            "source",
+            "aws.s3",
+            "eventVersion",
+            "2.1",
+            "aws:s3",
+            "%2F",
+            "+",
+            "%",
         ]);
         let leaf = prop_oneof![
             word.clone().prop_map(serde_json::Value::from),

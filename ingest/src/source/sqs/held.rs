@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, Message,
 };
 use tokio::task::JoinHandle;
 
@@ -63,14 +64,15 @@ impl Holding {
             visibility_secs: visibility_secs.max(1),
         };
         let shared: Arc<Shared> = Arc::default();
-        let renewing =
-            aws.runtime().spawn(renew_for_ever(requests.clone(), Arc::clone(&shared)));
+        let renewing = aws.runtime().spawn(renew_for_ever(requests.clone(), Arc::clone(&shared)));
         Self { aws: aws.clone(), requests, shared, renewing }
     }
 
     /// Keeps a message from others until it is deleted.
     pub(super) fn hold(&self, message: Message) {
-        let (Some(id), Some(receipt)) = (message.message_id, message.receipt_handle) else { return };
+        let (Some(id), Some(receipt)) = (message.message_id, message.receipt_handle) else {
+            return;
+        };
         let number = self.shared.n_ever.fetch_add(1, Ordering::Relaxed);
         self.shared.messages().insert(id, Held { receipt, number });
     }
@@ -150,8 +152,12 @@ impl Requests {
             .map_err(|error| of_request(&error))?;
         // The service's own trouble passes; a receipt it refuses never gets better, and the message
         // comes again with another.
-        let stays: Vec<&str> =
-            output.failed().iter().filter(|one| !one.sender_fault()).map(|one| one.id()).collect();
+        let stays: Vec<&str> = output
+            .failed()
+            .iter()
+            .filter(|one| !one.sender_fault())
+            .map(BatchResultErrorEntry::id)
+            .collect();
         let gone = batch.iter().enumerate();
         let gone = gone.filter(|(n, _)| !stays.contains(&n.to_string().as_str()));
         Ok(gone.map(|(_, one)| one.clone()).collect())

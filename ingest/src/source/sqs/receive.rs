@@ -35,7 +35,7 @@ const RECEIVE: &str = "ReceiveMessage";
 const WAIT_SECS: i32 = 20;
 
 /// A request that waits longer than this has been lost on its way.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
+const REQUEST_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// The most one request gives.
 const MESSAGES_MAX: i32 = 10;
@@ -66,7 +66,10 @@ pub(super) async fn once(
     let Ok(sent) = tokio::time::timeout(REQUEST_TIME_MAX, request.send()).await else {
         let detail = format!("no answer within {} s", REQUEST_TIME_MAX.as_secs());
         let place = place.to_owned();
-        return Received::Again("timeout", SourceError::Request { place, operation: RECEIVE, detail });
+        return Received::Again(
+            "timeout",
+            SourceError::Request { place, operation: RECEIVE, detail },
+        );
     };
     match sent {
         Ok(output) => Received::Messages(output.messages.unwrap_or_default()),

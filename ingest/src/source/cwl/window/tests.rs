@@ -26,11 +26,8 @@ fn sweep(window: &mut Window, events: &[Event], now_ms: i64, n_events_max: usize
     visible.sort_by_key(|event| (event.time_ms, &event.id));
     let mut new = Vec::new();
     for event in visible.into_iter().take(n_events_max) {
-        let seen = Seen {
-            id: &event.id,
-            time_ms: event.time_ms,
-            ingested_ms: Some(event.visible_ms),
-        };
+        let seen =
+            Seen { id: &event.id, time_ms: event.time_ms, ingested_ms: Some(event.visible_ms) };
         if window.admit(seen) {
             new.push(event.id.clone());
         }
