@@ -6,11 +6,14 @@
 #![allow(dead_code, reason = "the bench has more faults and data than the tests of one source use")]
 
 mod bench;
+mod cwl;
 mod estate;
 mod parquet_logs;
 #[path = "../program/mod.rs"]
 mod program;
 mod proxy;
 mod s3;
+mod sources;
+mod sqs;
 mod stand_ins;
 mod state;

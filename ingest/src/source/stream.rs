@@ -27,6 +27,11 @@ pub struct Polled {
     pub inputs: Vec<Input>,
     /// What the service had to be asked again for since the last poll, by reason.
     pub retries: BTreeMap<&'static str, u64>,
+    /// What came since the last poll and is not handed out, by reason: what came before, what is no
+    /// flow log, what cannot be read.
+    pub set_aside: BTreeMap<&'static str, u64>,
+    /// Nothing more will come: the stream was read to the bound it was given.
+    pub ended: bool,
 }
 
 /// One thing a stream brought, complete in itself.
