@@ -6,5 +6,6 @@
 #![allow(dead_code, reason = "the bench has more faults and data than the tests of one source use")]
 
 mod bench;
+mod kinesis;
 mod proxy;
 mod stand_ins;

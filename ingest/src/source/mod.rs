@@ -2,6 +2,8 @@
 
 pub mod aws;
 mod error;
+#[cfg(feature = "kinesis")]
+pub mod kinesis;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod stream;
