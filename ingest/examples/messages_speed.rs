@@ -47,7 +47,10 @@ fn envelope(number: usize) -> Vec<u8> {
     let events: Vec<String> = (first..first + EVENTS_PER_ENVELOPE)
         .map(|n| {
             let ms = 1_700_000_000_000 + n;
-            format!("{{\"id\":\"3195{ms:013}{n:039}\",\"timestamp\":{ms},\"message\":\"{}\"}}", line(n))
+            format!(
+                "{{\"id\":\"3195{ms:013}{n:039}\",\"timestamp\":{ms},\"message\":\"{}\"}}",
+                line(n)
+            )
         })
         .collect();
     let content = format!(

@@ -105,11 +105,7 @@ impl fmt::Debug for Decoder {
 }
 
 /// Takes a message that is complete in itself, whatever is in it.
-pub(crate) fn decode_whole(
-    bytes: &[u8],
-    name: &str,
-    lines: &mut Lines,
-) -> Result<(), DecodeError> {
+pub(crate) fn decode_whole(bytes: &[u8], name: &str, lines: &mut Lines) -> Result<(), DecodeError> {
     let mut meter = Meter::new(name.to_owned(), lines.options().limits);
     let mut stage = Stage::sniff(0);
     meter.came_in(bytes.len());

@@ -56,7 +56,11 @@ impl Envelope<'_> {
     }
 
     /// Tells what is in it, in order. Without `recent` nothing counts as repeated.
-    pub(crate) fn tell(&self, mut recent: Option<&mut RecentIds>, on_told: &mut dyn FnMut(Told<'_>)) {
+    pub(crate) fn tell(
+        &self,
+        mut recent: Option<&mut RecentIds>,
+        on_told: &mut dyn FnMut(Told<'_>),
+    ) {
         if self.message_type.as_deref() == Some("CONTROL_MESSAGE") {
             return on_told(Told::Control);
         }
@@ -68,7 +72,11 @@ impl Envelope<'_> {
         for event in events {
             let known = recent.as_deref_mut().zip(scope).filter(|_| !event.id.0.is_empty());
             let is_new = known.is_none_or(|(recent, scope)| recent.insert(scope, &event.id.0));
-            on_told(if is_new { Told::Message(&event.message) } else { Told::Repeated(&event.message) });
+            on_told(if is_new {
+                Told::Message(&event.message)
+            } else {
+                Told::Repeated(&event.message)
+            });
         }
     }
 }

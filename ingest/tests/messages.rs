@@ -18,7 +18,10 @@ fn options() -> DecodeOptions {
 }
 
 fn record(n: u64) -> String {
-    format!("2 210987654321 eni-0a 10.20.0.5 10.20.1.9 {} 5432 6 {n} 3480 1700000000 1700000058 ACCEPT OK", n % 65_536)
+    format!(
+        "2 210987654321 eni-0a 10.20.0.5 10.20.1.9 {} 5432 6 {n} 3480 1700000000 1700000058 ACCEPT OK",
+        n % 65_536
+    )
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ingest::source::aws::{Aws, AwsOptions};
-use ingest::source::kinesis::{
-    Kinesis, KinesisOptions, KinesisReading, KinesisStart, KinesisUrl,
-};
+use ingest::source::kinesis::{Kinesis, KinesisOptions, KinesisReading, KinesisStart, KinesisUrl};
 use ingest::source::stream::{Content, Polled, Positions, Stream};
 use ingest::{DecodeOptions, Field, FieldSet, FlowBatch, Ledger, Messages};
 use serde_json::Value;
@@ -38,8 +36,7 @@ fn flow_logs() -> TempDir {
         )
     };
     let header = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n";
-    let text: String =
-        std::iter::once(header.to_owned()).chain((0..RECORDS).map(record)).collect();
+    let text: String = std::iter::once(header.to_owned()).chain((0..RECORDS).map(record)).collect();
     let name = "111122223333_vpcflowlogs_us-east-1_fl-0a_20250303T0500Z_ab.log";
     fs::write(folder.path().join(name), text).unwrap();
     folder
@@ -239,7 +236,10 @@ fn faults_cost_no_record_and_are_counted() {
 fn a_time_to_begin_at_holds_over_a_restart() {
     let (stream, _) = put("lines", &[]);
     std::thread::sleep(Duration::from_millis(50));
-    #[allow(clippy::disallowed_methods, reason = "the stand-in stamps records with the time of day")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the stand-in stamps records with the time of day"
+    )]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now_ms = i64::try_from(now.as_millis()).unwrap();
     let mut kinesis_now = open(&kinesis(), &stream, polling(KinesisStart::At(now_ms)));

@@ -109,11 +109,7 @@ impl Asker {
     }
 
     /// What an error means that ends an answer already begun: unless it says so, nothing for good.
-    pub(super) fn cut_short<E, R>(
-        &self,
-        operation: &'static str,
-        error: &SdkError<E, R>,
-    ) -> Failed
+    pub(super) fn cut_short<E, R>(&self, operation: &'static str, error: &SdkError<E, R>) -> Failed
     where
         E: ProvideErrorMetadata + Error + 'static,
         R: fmt::Debug + 'static,

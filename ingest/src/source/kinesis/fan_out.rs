@@ -26,6 +26,9 @@ const IN_USE_FOR: Duration = Duration::from_secs(5);
 const SUBSCRIBE_EVERY: Duration = Duration::from_secs(1);
 /// An idle shard sends something every few seconds; one that does not has lost its connection.
 const SILENT_MAX: Duration = Duration::from_secs(30);
+/// Of so many events in a row without records, the second makes sure that the shard goes on: some
+/// minute's worth. The service says so itself when a shard ends; stand-ins do not.
+const QUIET_EVENTS: u32 = 12;
 /// How long a new consumer may take to become active.
 const REGISTER_CHECKS_MAX: u32 = 120;
 const REGISTER_CHECK_EVERY: Duration = Duration::from_millis(500);
@@ -185,6 +188,7 @@ impl Task {
             Trouble::Failed(failed)
         })?;
         let mut stream = answer.event_stream;
+        let mut n_quiet = 0;
         loop {
             let Ok(received) = timeout(SILENT_MAX, stream.recv()).await else {
                 self.asker.count("subscription silent", 1);
@@ -193,7 +197,10 @@ impl Task {
             match received {
                 Ok(Some(SubscribeToShardEventStream::SubscribeToShardEvent(event))) => {
                     patience.restore();
-                    if self.tell_event(event).await? {
+                    n_quiet = if event.records.is_empty() { n_quiet + 1 } else { 0 };
+                    if self.tell_event(event).await?
+                        || n_quiet % QUIET_EVENTS == 2 && self.tell_if_ended().await?
+                    {
                         return Ok(Subscription::ShardEnded);
                     }
                 }

@@ -100,11 +100,7 @@ const LIST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Kinesis {
     /// Lists the shards and begins to read.
-    pub fn open(
-        aws: &Aws,
-        url: &KinesisUrl,
-        options: KinesisOptions,
-    ) -> Result<Self, SourceError> {
+    pub fn open(aws: &Aws, url: &KinesisUrl, options: KinesisOptions) -> Result<Self, SourceError> {
         let asker = Asker::new(aws, url);
         let shards = first_shards(aws, &asker, options.start)?;
         let consumer = match options.reading {
@@ -287,10 +283,7 @@ fn first_shards(aws: &Aws, asker: &Asker, start: KinesisStart) -> Result<Shards,
     Ok(shards)
 }
 
-fn parsed(
-    asker: &Asker,
-    saved: Positions,
-) -> Result<BTreeMap<Arc<str>, Position>, SourceError> {
+fn parsed(asker: &Asker, saved: Positions) -> Result<BTreeMap<Arc<str>, Position>, SourceError> {
     let parse = |(shard, text): (String, String)| match Position::parse(&text) {
         Some(position) => Ok((Arc::from(shard), position)),
         None => Err(SourceError::Refused {

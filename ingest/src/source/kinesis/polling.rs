@@ -96,6 +96,19 @@ impl Task {
         }
     }
 
+    /// Asks whether the shard ends where reading has come to, and tells if it does. No answer means no.
+    pub(super) async fn tell_if_ended(&mut self) -> Result<bool, Unheard> {
+        let Ok(iterator) = self.iterator().await else { return Ok(false) };
+        let request = self.asker.client.get_records().limit(1).shard_iterator(iterator);
+        let Ok(answer) = request.send().await else { return Ok(false) };
+        if answer.next_shard_iterator.is_some() || !answer.records.is_empty() {
+            return Ok(false);
+        }
+        let children = children(answer.child_shards.unwrap_or_default());
+        self.tell(Event::End { shard: self.shard.id.clone(), children }).await?;
+        Ok(true)
+    }
+
     async fn read_once(&mut self, iterator: String) -> Result<Next, Trouble> {
         let mut room = self.room.take(ANSWER_KB_MAX).await;
         let request = self.asker.client.get_records().limit(RECORDS_MAX);

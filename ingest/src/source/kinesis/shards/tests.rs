@@ -54,7 +54,12 @@ fn a_child_of_a_stranger_waits_for_the_list() {
     assert!(shards.learn_children(vec![listed("4", &["1", "3"])]));
     shards.advance("1", Position::End);
     assert_eq!(names(&mut shards), [""; 0]);
-    shards.list(vec![listed("0", &[]), listed("1", &[]), listed("3", &["0"]), listed("4", &["1", "3"])]);
+    shards.list(vec![
+        listed("0", &[]),
+        listed("1", &[]),
+        listed("3", &["0"]),
+        listed("4", &["1", "3"]),
+    ]);
     assert_eq!(names(&mut shards), [""; 0]);
     assert!(!shards.learn_children(vec![listed("2", &["0"]), listed("3", &["0"])]));
     assert!(shards.learn_children(Vec::new()), "an end without children says nothing");
