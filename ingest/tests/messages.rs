@@ -45,7 +45,9 @@ fn envelope(stream: &str, events: &[(&str, String)]) -> String {
 fn taken(options: &DecodeOptions, messages: &[Vec<u8>]) -> Decoded {
     let origin = Arc::new(Origin { name: "stream".to_owned(), ..Origin::default() });
     let mut decoder = Messages::new(options.clone());
-    messages.iter().for_each(|message| decoder.take(&origin, message));
+    for message in messages {
+        decoder.take(&origin, message);
+    }
     decoder.flush();
     let batches = std::iter::from_fn(|| decoder.take_batch()).collect();
     Decoded { batches, tally: decoder.tally().clone(), error: None }

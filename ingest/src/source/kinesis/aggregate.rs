@@ -187,8 +187,12 @@ mod tests {
     /// Records by (number of a partition key, number of an explicit hash key, data).
     fn packed(keys: &[&str], hash_keys: &[&str], records: &[(u64, Option<u64>, &[u8])]) -> Vec<u8> {
         let mut message = Vec::new();
-        keys.iter().for_each(|key| message.extend(bytes_field(1, key.as_bytes())));
-        hash_keys.iter().for_each(|key| message.extend(bytes_field(2, key.as_bytes())));
+        for key in keys {
+            message.extend(bytes_field(1, key.as_bytes()));
+        }
+        for key in hash_keys {
+            message.extend(bytes_field(2, key.as_bytes()));
+        }
         for (key, hash_key, data) in records {
             let hash_key = hash_key.map(|at| number_field(2, at)).unwrap_or_default();
             let tag = bytes_field(4, &bytes_field(1, b"tag"));

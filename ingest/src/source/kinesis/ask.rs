@@ -224,8 +224,10 @@ impl Failed {
     /// The error where no failure is expected to pass.
     pub(super) fn into_error(self, url: &KinesisUrl, operation: &'static str) -> SourceError {
         let detail = match self {
-            Self::Absent(error) | Self::Invalid(error) => return error,
-            Self::Again(error) | Self::ForGood(error) => return error,
+            Self::Absent(error)
+            | Self::Again(error)
+            | Self::ForGood(error)
+            | Self::Invalid(error) => return error,
             Self::Throttled => "throttled",
             Self::Expired => "what was asked with has expired",
             Self::InUse => "in use by another reader",

@@ -94,7 +94,7 @@ const EVENTS_WAITING_MAX: usize = 64;
 /// A poll ends when it has so many bytes, though more wait.
 const POLL_BYTES_MAX: usize = 32 << 20;
 /// The end of a shard tells of its children; the list is there for what that misses.
-const LIST_EVERY: Duration = Duration::from_secs(60);
+const LIST_EVERY: Duration = Duration::from_mins(1);
 /// Shards are listed no more often than this, however many end without telling of children.
 const LIST_PAUSE: Duration = Duration::from_secs(1);
 

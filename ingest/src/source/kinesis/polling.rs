@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::primitives::DateTime;
-use aws_sdk_kinesis::types::ShardIteratorType;
+use aws_sdk_kinesis::types::{ChildShard, ShardIteratorType};
 use tokio::time::sleep;
 
 use super::ask::{Failed, Patience};
@@ -104,8 +104,7 @@ impl Task {
         if answer.next_shard_iterator.is_some() || !answer.records.is_empty() {
             return Ok(false);
         }
-        let children = children(answer.child_shards.unwrap_or_default());
-        self.tell(Event::End { shard: self.shard.id.clone(), children }).await?;
+        self.tell_end(answer.child_shards).await?;
         Ok(true)
     }
 
@@ -130,16 +129,16 @@ impl Task {
         }
         let is_idle = records.is_empty() && millis_behind_latest.is_none_or(|behind| behind == 0);
         self.tell_records(records, millis_behind_latest, room).await?;
-        match next_shard_iterator {
-            Some(next) => {
-                Ok(Next::ReadOnIn(next, if is_idle { READ_IDLE_EVERY } else { READ_EVERY }))
-            }
-            None => {
-                let children = children(answer.child_shards.unwrap_or_default());
-                self.tell(Event::End { shard: self.shard.id.clone(), children }).await?;
-                Ok(Next::Ended)
-            }
+        if let Some(next) = next_shard_iterator {
+            return Ok(Next::ReadOnIn(next, if is_idle { READ_IDLE_EVERY } else { READ_EVERY }));
         }
+        self.tell_end(answer.child_shards).await?;
+        Ok(Next::Ended)
+    }
+
+    async fn tell_end(&self, child_shards: Option<Vec<ChildShard>>) -> Result<(), Unheard> {
+        let children = children(child_shards.unwrap_or_default());
+        self.tell(Event::End { shard: self.shard.id.clone(), children }).await
     }
 }
 

@@ -87,7 +87,9 @@ impl Shards {
         self.saved.retain(|id, position| *position != Position::End || is_listed(id));
         let n_lost = self.saved.keys().filter(|id| !is_listed(id)).count() as u64;
         self.saved.retain(|id, _| is_listed(id));
-        listed.into_iter().for_each(|shard| self.learn(shard));
+        for shard in listed {
+            self.learn(shard);
+        }
         n_lost
     }
 
@@ -140,7 +142,7 @@ impl Shards {
 
     /// Where reading goes on.
     pub(super) fn positions(&self) -> Positions {
-        let saved = self.saved.iter().map(|(id, position)| (id, position));
+        let saved = self.saved.iter();
         let known = self.known.iter().map(|(id, shard)| (id, &shard.position));
         known.chain(saved).map(|(id, position)| (id.to_string(), position.to_string())).collect()
     }
