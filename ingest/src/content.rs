@@ -27,6 +27,11 @@ enum Kind {
 }
 
 impl Content {
+    /// What follows a JSON object.
+    pub(crate) fn among_objects() -> Self {
+        Self { kind: Kind::Objects, ..Self::default() }
+    }
+
     pub(crate) fn push(&mut self, mut bytes: &[u8], lines: &mut Lines) {
         while !bytes.is_empty() {
             bytes = match self.kind {

@@ -50,8 +50,17 @@ impl Rows {
         }
     }
 
+    /// Makes a batch of what is there; rows after this are of another origin.
+    pub(crate) fn set_origin(&mut self, origin: Arc<Origin>) {
+        self.cut();
+        self.origin = origin;
+    }
+
     /// Begins rows of other columns; what is there becomes a batch.
     pub(crate) fn set_columns(&mut self, declared: FieldSet, wanted: FieldSet) {
+        if self.declared == declared && self.n_open > 0 {
+            return;
+        }
         self.cut();
         let decoded = declared.intersection(wanted);
         self.declared = declared;

@@ -8,6 +8,7 @@ use crate::decoder::DecodeOptions;
 use crate::field::{Field, Kind};
 use crate::format::{LogFormat, Separator};
 use crate::ledger::RejectReason;
+use crate::recent::RecentIds;
 use crate::rows::Rows;
 use crate::run::{RunShape, RunSpace};
 use crate::tally::Tally;
@@ -27,6 +28,10 @@ pub(crate) struct PlainLines {
 pub(crate) struct Lines {
     options: DecodeOptions,
     format: Option<LogFormat>,
+    /// Whether the format was read from a header line, which holds for one message.
+    by_header: bool,
+    /// Ids of the events taken lately, where events can come twice.
+    pub(crate) recent: Option<RecentIds>,
     /// For each column of the line, where its values go; `None` is skipped.
     targets: Vec<Option<usize>>,
     separator: Separator,
@@ -43,6 +48,8 @@ impl Lines {
         Self {
             options,
             format: None,
+            by_header: false,
+            recent: None,
             targets: Vec::new(),
             separator: Separator::Spaces,
             takes_names: false,
@@ -125,6 +132,7 @@ impl Lines {
     fn take_header(&mut self, line: &[u8]) -> bool {
         let Some(header) = LogFormat::from_header(line) else { return false };
         self.tally.header_lines += 1;
+        self.by_header = true;
         if self.format.as_ref() != Some(&header) {
             self.set_format(header);
         }
@@ -194,6 +202,18 @@ impl Lines {
     pub(crate) fn control_message(&mut self) {
         self.tally.lines += 1;
         self.tally.control_message();
+    }
+
+    /// What comes next is a message of its own: a header line before it does not hold for it.
+    pub(crate) fn begin_message(&mut self) {
+        if std::mem::take(&mut self.by_header) {
+            self.format = None;
+        }
+    }
+
+    /// Makes a batch of what is there; rows after this are of another origin.
+    pub(crate) fn set_origin(&mut self, origin: Arc<Origin>) {
+        self.rows.set_origin(origin);
     }
 
     /// Makes a batch of what is there.

@@ -8,6 +8,7 @@
 mod bench;
 mod cwl;
 mod estate;
+mod kinesis;
 mod parquet_logs;
 #[path = "../program/mod.rs"]
 mod program;
