@@ -11,7 +11,7 @@ use model::baseline::peer_key;
 use model::identity::{Directory, Party};
 
 use crate::advice;
-use crate::pipeline::Windows;
+use crate::closing::Windows;
 
 /// Plans for findings that closed longer ago than this weigh on no other's.
 const PLANS_KEPT_SECS: i64 = 30 * 86_400;

@@ -2,6 +2,7 @@
 
 mod advice;
 mod clock;
+mod closing;
 mod commands;
 mod duration;
 mod flags;

@@ -7,9 +7,10 @@ use model::fold::{Aggregator, FoldOptions};
 use model::identity::Directory;
 use model::settle::Carried;
 
+use crate::closing::Windows;
 use crate::flags::SourceArgs;
 use crate::output;
-use crate::pipeline::{self, Outcome, Reading, Tail, Windows};
+use crate::pipeline::{self, Outcome, Reading, Tail};
 use crate::sources::{self, Reach, Sources, Wanted};
 use crate::survey::{self, Survey};
 use crate::{duration, identity};
