@@ -35,55 +35,20 @@ pub(crate) struct ReadPlan {
 impl ReadPlan {
     /// Finds the files, looks at their first records, and says what the log cannot carry.
     pub(crate) fn of(args: &SourceArgs, baseline_interval_secs: Option<i64>) -> Result<Self> {
-        let zone = TimeZone::get(&args.timezone).with_context(|| {
-            format!("`{}` is not a time zone: write one as in Europe/Berlin", args.timezone)
-        })?;
-        let at = |text: &Option<String>| {
-            text.as_deref().map(|text| duration::time(text, &zone)).transpose()
-        };
-        let wanted = Wanted {
-            since: at(&args.since).context("--since")?,
-            until: at(&args.until).context("--until")?,
-            lateness_secs: args.lateness,
-        };
-        if let (Some(since), Some(until)) = (wanted.since, wanted.until)
-            && since >= until
-        {
-            bail!("--since is not before --until: no record can match");
-        }
-        let Sources { files, reach } = sources::find(&args.sources, &args.aws, wanted)?;
-        let format = args
-            .log_format
-            .as_deref()
-            .map(|spec| LogFormat::parse(spec).context("--log-format"))
-            .transpose()?;
-        let columns = Aggregator::columns();
-        let decode = DecodeOptions { format, ..DecodeOptions::of_columns(columns) };
-        let survey = survey::of_files(&files, &reach, &decode);
+        let ground = Ground::of(args)?;
+        let Sources { files, reach } = sources::find(&args.sources, &args.aws, ground.wanted)?;
+        let survey = survey::of_files(&files, &reach, &ground.decode);
         let interval_secs = interval(args, &survey, baseline_interval_secs)?;
         survey.report(interval_secs, args.interval.is_some());
-        let fold = FoldOptions {
-            since: wanted.since,
-            until: wanted.until,
-            ..FoldOptions::new(window_secs(interval_secs))
-        };
-        let options = identity::read(
-            &args.inventory,
-            at(&args.inventory_time).context("--inventory-time")?,
-            args.labels.as_deref(),
-            args.ip_ranges.as_deref(),
-        )?;
-        let directory = Directory::new(options);
-        let lateness_secs = args.lateness;
         Ok(Self {
             files,
             reach,
-            decode,
-            fold,
-            lateness_secs,
+            fold: ground.fold(interval_secs),
+            decode: ground.decode,
+            lateness_secs: args.lateness,
             interval_secs,
-            zone,
-            directory,
+            zone: ground.zone,
+            directory: ground.directory,
             survey,
         })
     }
@@ -108,12 +73,64 @@ impl ReadPlan {
     }
 }
 
+/// What can be said before anything is read, whatever brings it.
+pub(crate) struct Ground {
+    pub(crate) zone: TimeZone,
+    pub(crate) wanted: Wanted,
+    pub(crate) decode: DecodeOptions,
+    pub(crate) directory: Directory,
+}
+
+impl Ground {
+    /// Makes sense of the options and reads who is who.
+    pub(crate) fn of(args: &SourceArgs) -> Result<Self> {
+        let zone = TimeZone::get(&args.timezone).with_context(|| {
+            format!("`{}` is not a time zone: write one as in Europe/Berlin", args.timezone)
+        })?;
+        let at = |text: &Option<String>| {
+            text.as_deref().map(|text| duration::time(text, &zone)).transpose()
+        };
+        let wanted = Wanted {
+            since: at(&args.since).context("--since")?,
+            until: at(&args.until).context("--until")?,
+            lateness_secs: args.lateness,
+        };
+        if let (Some(since), Some(until)) = (wanted.since, wanted.until)
+            && since >= until
+        {
+            bail!("--since is not before --until: no record can match");
+        }
+        let format = args
+            .log_format
+            .as_deref()
+            .map(|spec| LogFormat::parse(spec).context("--log-format"))
+            .transpose()?;
+        let decode = DecodeOptions { format, ..DecodeOptions::of_columns(Aggregator::columns()) };
+        let options = identity::read(
+            &args.inventory,
+            at(&args.inventory_time).context("--inventory-time")?,
+            args.labels.as_deref(),
+            args.ip_ranges.as_deref(),
+        )?;
+        Ok(Self { zone, wanted, decode, directory: Directory::new(options) })
+    }
+
+    /// How logs of this interval are folded.
+    pub(crate) fn fold(&self, interval_secs: i64) -> FoldOptions {
+        FoldOptions {
+            since: self.wanted.since,
+            until: self.wanted.until,
+            ..FoldOptions::new(window_secs(interval_secs))
+        }
+    }
+}
+
 fn window_secs(interval_secs: i64) -> i64 {
     if interval_secs > 60 { WINDOW_SECS_OF_600 } else { WINDOW_SECS_OF_60 }
 }
 
 /// The interval the user gave, else the one the records show; the baseline's has to agree.
-fn interval(args: &SourceArgs, survey: &Survey, baseline: Option<i64>) -> Result<i64> {
+pub(crate) fn interval(args: &SourceArgs, survey: &Survey, baseline: Option<i64>) -> Result<i64> {
     let given = args.interval.as_deref().and_then(|text| text.parse().ok());
     let found = given.or_else(|| survey.interval_secs());
     let interval = found.or(baseline).unwrap_or(60);
