@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
 
+mod backfill;
+
+pub(crate) use backfill::BackfillArgs;
+
 /// Learns how AWS workloads talk to each other from VPC Flow Logs, finds the moment one starts to
 /// behave differently, and hands over a reversible plan to quarantine it.
 #[derive(Debug, Parser)]
@@ -35,6 +39,13 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tidegate detect ./AWSLogs --baseline shop.parquet --inventory enis.json\n  tidegate detect ./AWSLogs --warmup 8h --findings findings.jsonl\n\nExit codes: 0 ran; 1 findings, with --exit-code; 2 error; 3 finished, but a file could not be read"
     )]
     Detect(DetectArgs),
+    /// Judge a stretch of the past as it would have been judged at the time.
+    #[command(
+        mut_arg("since", |arg| arg.required(true)),
+        mut_arg("until", |arg| arg.required(true)),
+        after_help = "Examples:\n  tidegate backfill s3://logs/prefix --since 2025-03-03 --until 2025-03-10 --dry-run\n  tidegate backfill ./AWSLogs --since 2025-03-03 --until 2025-03-10 --learn 14d --findings findings.jsonl --resume backfill.state\n\nExit codes: as of detect"
+    )]
+    Backfill(BackfillArgs),
     /// Merge baselines, or look into one.
     #[command(subcommand)]
     Baseline(BaselineCommand),
@@ -130,9 +141,9 @@ impl AwsArgs {
 }
 
 /// Where flow logs come from and what is known about them.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// Flow logs: files, folders, globs, trees as S3 has them (`AWSLogs/…`), or s3://BUCKET/PREFIX.
+    /// Flow logs: files, folders, globs, trees as S3 has them (`AWSLogs/…`), or `s3://BUCKET/PREFIX`.
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<String>,
     /// Output of `aws ec2 describe-network-interfaces`, `describe-instances` or `aws ecs
@@ -194,15 +205,27 @@ pub(crate) struct DetectArgs {
     /// Save what was learned into the baseline file, in runs with --state too.
     #[arg(long, requires = "baseline")]
     pub(crate) update_baseline: bool,
-    /// Go on where the last run with this folder stopped: baseline, open windows and findings, and
-    /// which files were taken (by name and size) are kept here between runs, --baseline and --warmup
-    /// count in the first one. Findings told are those that closed in this run and all that are
-    /// open: of each id the last one told counts.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) state: Option<PathBuf>,
+    /// Go on where the last run with this state stopped, a folder or `s3://BUCKET/PREFIX`: baseline,
+    /// open windows and findings, and which files were taken (by name, size and entity tag) are kept here
+    /// between runs; --baseline and --warmup count in the first one. Findings told are those that
+    /// closed in this run, all that are open, and those of a run that could not deliver them: of
+    /// each id the last one told counts.
+    #[arg(long, value_name = "DIR|URL")]
+    pub(crate) state: Option<String>,
+    /// With --state, list S3 from so long before the newest file of the flow log that lags most. A
+    /// file named earlier than that is not found any more; those in between count as late.
+    #[arg(long, value_name = "DURATION", default_value = "2h", value_parser = duration::seconds)]
+    pub(crate) relist: i64,
     /// Close the last windows although --state could carry them on.
     #[arg(long, requires = "state", value_name = "")]
     pub(crate) r#final: bool,
+    #[command(flatten)]
+    pub(crate) tell: TellArgs,
+}
+
+/// Which findings are told, and how.
+#[derive(Debug, Args)]
+pub(crate) struct TellArgs {
     /// Known things to hide at report time (YAML).
     #[arg(long, value_name = "FILE")]
     pub(crate) suppress: Option<PathBuf>,

@@ -4,6 +4,7 @@ mod advice;
 mod clock;
 mod closing;
 mod commands;
+mod delivery;
 mod duration;
 mod flags;
 mod identity;

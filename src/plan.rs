@@ -35,8 +35,21 @@ pub(crate) struct ReadPlan {
 impl ReadPlan {
     /// Finds the files, looks at their first records, and says what the log cannot carry.
     pub(crate) fn of(args: &SourceArgs, baseline_interval_secs: Option<i64>) -> Result<Self> {
+        Self::of_new(args, baseline_interval_secs, None, &mut |files| files)
+    }
+
+    /// The same for the files that `new` leaves of those found. Objects of times before `listed_from`
+    /// are not looked for.
+    pub(crate) fn of_new(
+        args: &SourceArgs,
+        baseline_interval_secs: Option<i64>,
+        listed_from: Option<i64>,
+        new: &mut dyn FnMut(Vec<LogFile>) -> Vec<LogFile>,
+    ) -> Result<Self> {
         let ground = Ground::of(args)?;
-        let Sources { files, reach } = sources::find(&args.sources, &args.aws, ground.wanted)?;
+        let wanted = Wanted { listed_from, ..ground.wanted };
+        let Sources { files, reach } = sources::find(&args.sources, &args.aws, wanted)?;
+        let files = new(files);
         let survey = survey::of_files(&files, &reach, &ground.decode);
         let interval_secs = interval(args, &survey, baseline_interval_secs)?;
         survey.report(interval_secs, args.interval.is_some());
@@ -84,22 +97,8 @@ pub(crate) struct Ground {
 impl Ground {
     /// Makes sense of the options and reads who is who.
     pub(crate) fn of(args: &SourceArgs) -> Result<Self> {
-        let zone = TimeZone::get(&args.timezone).with_context(|| {
-            format!("`{}` is not a time zone: write one as in Europe/Berlin", args.timezone)
-        })?;
-        let at = |text: &Option<String>| {
-            text.as_deref().map(|text| duration::time(text, &zone)).transpose()
-        };
-        let wanted = Wanted {
-            since: at(&args.since).context("--since")?,
-            until: at(&args.until).context("--until")?,
-            lateness_secs: args.lateness,
-        };
-        if let (Some(since), Some(until)) = (wanted.since, wanted.until)
-            && since >= until
-        {
-            bail!("--since is not before --until: no record can match");
-        }
+        let zone = zone(args)?;
+        let wanted = wanted(args, &zone)?;
         let format = args
             .log_format
             .as_deref()
@@ -108,7 +107,7 @@ impl Ground {
         let decode = DecodeOptions { format, ..DecodeOptions::of_columns(Aggregator::columns()) };
         let options = identity::read(
             &args.inventory,
-            at(&args.inventory_time).context("--inventory-time")?,
+            at(args.inventory_time.as_deref(), &zone).context("--inventory-time")?,
             args.labels.as_deref(),
             args.ip_ranges.as_deref(),
         )?;
@@ -123,6 +122,27 @@ impl Ground {
             ..FoldOptions::new(window_secs(interval_secs))
         }
     }
+}
+
+/// The zone hours of the week are counted in.
+pub(crate) fn zone(args: &SourceArgs) -> Result<TimeZone> {
+    TimeZone::get(&args.timezone).with_context(|| {
+        format!("`{}` is not a time zone: write one as in Europe/Berlin", args.timezone)
+    })
+}
+
+/// The records that are wanted.
+pub(crate) fn wanted(args: &SourceArgs, zone: &TimeZone) -> Result<Wanted> {
+    let since = at(args.since.as_deref(), zone).context("--since")?;
+    let until = at(args.until.as_deref(), zone).context("--until")?;
+    if since.zip(until).is_some_and(|(since, until)| since >= until) {
+        bail!("--since is not before --until: no record can match");
+    }
+    Ok(Wanted { since, until, lateness_secs: args.lateness, listed_from: None })
+}
+
+fn at(text: Option<&str>, zone: &TimeZone) -> Result<Option<i64>> {
+    text.map(|text| duration::time(text, zone)).transpose()
 }
 
 fn window_secs(interval_secs: i64) -> i64 {

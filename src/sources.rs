@@ -12,6 +12,8 @@ pub(crate) struct Wanted {
     pub(crate) until: Option<i64>,
     /// How long after a file's time it may be published.
     pub(crate) lateness_secs: i64,
+    /// Objects of times before this are not listed: an earlier run did.
+    pub(crate) listed_from: Option<i64>,
 }
 
 /// Files to read, and what reads them.
@@ -29,13 +31,15 @@ pub(crate) struct Reach {
 
 impl Reach {
     /// What reads these files, in this order.
-    #[cfg_attr(not(feature = "s3"), expect(clippy::unused_self, reason = "has nothing to reach"))]
+    #[cfg(feature = "s3")]
     pub(crate) fn reader(&self, files: &[LogFile]) -> Reader {
-        #[cfg(feature = "s3")]
-        if let Some(s3) = &self.s3 {
-            return Reader::with_s3(s3, files);
-        }
-        let _files = files;
+        self.s3.as_ref().map_or_else(Reader::default, |s3| Reader::with_s3(s3, files))
+    }
+
+    /// What reads files.
+    #[cfg(not(feature = "s3"))]
+    #[expect(clippy::unused_self, reason = "has nothing to reach")]
+    pub(crate) fn reader(&self, _: &[LogFile]) -> Reader {
         Reader::default()
     }
 }
@@ -66,7 +70,8 @@ fn objects(url: &str, aws: &AwsArgs, wanted: Wanted, reach: &mut Reach) -> Resul
         None => S3::new(&aws.connect()?),
     };
     reach.s3 = Some(s3.clone());
-    let range = TimeRange::of_records(wanted.since, wanted.until, wanted.lateness_secs);
+    let mut range = TimeRange::of_records(wanted.since, wanted.until, wanted.lateness_secs);
+    range.since = range.since.max(wanted.listed_from);
     let files = s3.list(&parsed, range)?;
     if files.is_empty() && range == TimeRange::default() {
         bail!(

@@ -6,100 +6,12 @@
 
 mod program;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use datasets::Options;
+use program::logs::{Logs, assert_same_lines, last_revisions, small};
 use program::{Run, run_in, run_well};
-use tempfile::TempDir;
-
-/// Made-up logs in a folder.
-struct Logs {
-    folder: TempDir,
-    /// By the times in their names.
-    files: Vec<String>,
-    inventories: Vec<String>,
-}
-
-impl Logs {
-    fn new(options: &Options) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        datasets::write(folder.path(), options).unwrap();
-        let mut files = Vec::new();
-        gather(&folder.path().join("AWSLogs"), &mut files);
-        files.sort();
-        let relative =
-            |path: &PathBuf| path.strip_prefix(folder.path()).unwrap().to_str().unwrap().to_owned();
-        let inventory = |name: String| ["--inventory".to_owned(), name];
-        let entries = fs::read_dir(folder.path()).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let inventories = names
-            .filter(|name| Path::new(name).extension() == Some("json".as_ref()))
-            .flat_map(inventory)
-            .collect();
-        let files = files.iter().map(relative).collect();
-        Self { folder, files, inventories }
-    }
-
-    /// Detects in these files.
-    fn detect(&self, files: &[String], options: &[&str]) -> Run {
-        run_well(self.folder.path(), &self.arguments(files, options))
-    }
-
-    fn arguments<'a>(&'a self, files: &'a [String], options: &[&'a str]) -> Vec<&'a str> {
-        let files = files.iter().map(String::as_str);
-        let inventories = self.inventories.iter().map(String::as_str);
-        let fixed = ["--inventory-time", "2025-03-03", "--findings", "f.jsonl"];
-        ["detect"]
-            .into_iter()
-            .chain(files)
-            .chain(inventories)
-            .chain(fixed)
-            .chain(options.iter().copied())
-            .collect()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn told(&self) -> String {
-        fs::read_to_string(self.path("f.jsonl")).unwrap()
-    }
-
-    fn generations(&self, state: &str) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        gather(&self.path(state), &mut files);
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "tidegate"));
-        files.sort();
-        files
-    }
-}
-
-fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { gather(&path, files) } else { files.push(path) }
-    }
-}
-
-/// The last line of each finding's id, by first record and id.
-fn last_revisions(told: &str) -> String {
-    let mut last: BTreeMap<String, (String, &str)> = BTreeMap::new();
-    for line in told.lines() {
-        let finding: serde_json::Value = serde_json::from_str(line).unwrap();
-        let text = |member: &str| finding[member].as_str().unwrap().to_owned();
-        last.insert(text("id"), (text("first_seen"), line));
-    }
-    let mut lines: Vec<_> = last.into_iter().map(|(id, (first, line))| (first, id, line)).collect();
-    lines.sort();
-    lines.into_iter().flat_map(|(_, _, line)| [line, "\n"]).collect()
-}
-
-fn small(days: u32) -> Options {
-    Options { services: 12, days, ..Options::new("intrusion") }
-}
 
 const WARMUP: [&str; 2] = ["--warmup", "3h"];
 
@@ -125,18 +37,6 @@ fn assert_same(logs: &Logs, runs: &[&[String]]) {
     assert_same_lines(&once, &last_revisions(&told));
     let (one, many) = (fs::read(logs.path("one.parquet")), fs::read(logs.path("many.parquet")));
     assert!(one.unwrap() == many.unwrap(), "the baselines differ");
-}
-
-/// Says where two runs differ, for the whole of it is long.
-#[track_caller]
-fn assert_same_lines(once: &str, many: &str) {
-    assert_eq!(once.lines().count(), many.lines().count(), "number of findings");
-    for (a, b) in once.lines().zip(many.lines()) {
-        let at = a.bytes().zip(b.bytes()).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
-        let from = at.saturating_sub(120);
-        let around = |text: &str| text.get(from..(at + 200).min(text.len())).map(str::to_owned);
-        assert!(a == b, "differ at {at}:\n{:?}\n{:?}", around(a), around(b));
-    }
 }
 
 #[test]
@@ -264,4 +164,42 @@ fn two_runs_do_not_share_a_state() {
     let run = run_in(logs.folder.path(), &logs.arguments(&logs.files, &["--state", "state"]));
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("another run is using the state"), "{}", run.stderr);
+}
+
+/// What lies in a state folder, but for the lock.
+fn kept(logs: &Logs, state: &str) -> Vec<String> {
+    let entries = fs::read_dir(logs.path(state)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name != "lock").collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn findings_nobody_got_are_told_again() {
+    let logs = Logs::new(&small(2));
+    let (now, later) = logs.files.split_at(logs.files.len() - 12);
+    let options = [&WARMUP[..], &["--state", "state"]].concat();
+    // The run is kept, but its findings cannot be written where a folder is.
+    fs::create_dir(logs.path("f.jsonl")).unwrap();
+    let run = run_in(logs.folder.path(), &logs.arguments(now, &options));
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert_eq!(kept(&logs, "state"), ["generation-000001.tidegate"], "kept, not delivered");
+
+    // Those that closed in it are known to nobody but the state.
+    fs::remove_dir(logs.path("f.jsonl")).unwrap();
+    let again = logs.detect(now, &options);
+    assert!(again.stderr.contains(" 0 new files"), "{}", again.stderr);
+    let told = logs.told();
+    assert!(told.contains("\"state\":\"closed\""), "nothing closed: this shows too little");
+    assert!(kept(&logs, "state").contains(&"generation-000002.delivered".to_owned()));
+    logs.detect(later, &options);
+    let told = format!("{told}{}", logs.told());
+
+    let undisturbed = [&WARMUP[..], &["--state", "undisturbed"]].concat();
+    logs.detect(now, &undisturbed);
+    let once = logs.told();
+    logs.detect(later, &undisturbed);
+    let once = format!("{once}{}", logs.told());
+    assert_same_lines(&last_revisions(&once), &last_revisions(&told));
 }

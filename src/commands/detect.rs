@@ -1,33 +1,34 @@
 //! `tidegate detect`: judges flow logs against a baseline, or learns as it goes.
 
-use std::collections::BTreeSet;
-use std::io::Write;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result, bail};
-use detect::report;
+use anyhow::{Result, bail};
 use detect::snapshot::{Run, Snapshot};
-use detect::suggest::{PlanBudget, PlanOptions};
-use detect::suppress::{Hit, Suppressions};
+use detect::suggest::PlanOptions;
 use detect::{Finding, Judge, JudgeOptions};
+use ingest::LogFile;
 use jiff::Timestamp;
 use model::baseline::Baseline;
 use model::fold::Aggregator;
 use model::settle::Carried;
 
 use super::learn;
-use crate::flags::{DetectArgs, OutputFormat};
+use crate::delivery::Delivery;
+use crate::flags::DetectArgs;
 use crate::judging::Judging;
 use crate::pipeline::{self, Outcome, Reading, Tail};
 use crate::plan::{self, ReadPlan};
-use crate::state::State;
+use crate::state::{State, with_undelivered};
 use crate::{Ending, output};
 
 /// What judging begins with.
-enum Beginning {
+pub(super) enum Beginning {
     /// A baseline, empty or not.
     Fresh(Box<Baseline>),
     /// What an earlier run left.
     Resumed(Box<Snapshot>),
+    /// What this run left of the files before, with the directory that knows them.
+    GoingOn(Box<Snapshot>),
 }
 
 /// What detecting gave.
@@ -38,50 +39,39 @@ pub(crate) struct Detected {
     /// End of the newest window, Unix seconds.
     pub(crate) newest: i64,
     /// What a next run can go on from: the baseline with what was judged added, and the rest.
-    left: Snapshot,
+    pub(super) left: Snapshot,
 }
 
 pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
-    let suppressions = read_suppressions(args)?;
-    let (state, beginning) = begin(args)?;
-    let mut plan = ReadPlan::of(&args.source, beginning.baseline().learned.interval_secs)?;
-    if let Some(state) = &state {
-        leave_out_known(state, &mut plan);
-    }
-    let options = PlanOptions { ttl_secs: args.plan_ttl, ..PlanOptions::DEFAULT };
+    let delivery = Delivery::of(&args.tell)?;
+    let (mut state, beginning) = begin(args)?;
+    let mut plan = plan(args, &mut state, beginning.baseline().learned.interval_secs)?;
     let tail = if state.is_some() && !args.r#final { Tail::Keep } else { Tail::Close };
-    let files = plan.files.clone();
-    let detected = judge_all(plan, beginning, tail, args.warmup, &options)?;
+    let detected = judge_all(&mut plan, beginning, tail, args.warmup, &delivery.plans())?;
     plan::report_ledger(&detected.outcome);
-    let (findings, hits) = suppressions.apply(detected.findings, detected.newest);
-    for hit in &hits {
-        note_hit(hit);
+    let Detected { findings, outcome, newest, left } = detected;
+    let baseline = args.baseline.as_ref().filter(|_| args.update_baseline);
+    let baseline = baseline.map(|path| (path, left.baseline.clone()));
+    // Kept first: what is told but not kept would be told again otherwise, as something new.
+    if let Some(state) = &mut state {
+        state.take(plan.files.iter().filter(|file| !outcome.untouched.contains(&file.place)));
+        state.commit(left)?;
     }
-    if let Some(path) = &args.findings {
-        output::write_file(path, |file| Ok(report::write_json_lines(&findings, file)?))?;
+    let ending = delivery.deliver(findings, newest)?;
+    if let Some(state) = &mut state {
+        state.delivered()?;
     }
-    print(args, &findings)?;
-    // Saved last: a run that could not deliver its findings is one to do again.
-    if let (true, Some(path)) = (args.update_baseline, &args.baseline) {
-        learn::save(path, &detected.left.baseline)?;
+    if let Some((path, baseline)) = &baseline {
+        learn::save(path, baseline)?;
     }
-    let Outcome { unreadable, untouched, .. } = &detected.outcome;
-    if let Some(state) = state {
-        let read = files.iter().filter(|file| !untouched.contains(&file.place));
-        state.save(detected.left, read)?;
-    }
-    Ok(match (unreadable.is_empty(), args.exit_code && !findings.is_empty()) {
-        (false, _) => Ending::Incomplete,
-        (true, true) => Ending::Findings,
-        (true, false) => Ending::Ran,
-    })
+    Ok(if outcome.unreadable.is_empty() { ending } else { Ending::Incomplete })
 }
 
 /// What the state holds, else the baseline given, else nothing.
 fn begin(args: &DetectArgs) -> Result<(Option<State>, Beginning)> {
     let (state, left) = match &args.state {
-        Some(folder) => {
-            let (state, left) = State::open(folder)?;
+        Some(at) => {
+            let (state, left) = State::open(at, &args.source.aws)?;
             (Some(state), left)
         }
         None => (None, None),
@@ -90,10 +80,9 @@ fn begin(args: &DetectArgs) -> Result<(Option<State>, Beginning)> {
         let known = args.baseline.as_deref().map(learn::read).transpose()?;
         return Ok((state, Beginning::Fresh(Box::new(known.unwrap_or_default()))));
     };
-    if let (Some(folder), Some(file)) = (&args.state, &args.baseline) {
+    if let (Some(at), Some(file)) = (&args.state, &args.baseline) {
         output::note(&format!(
-            "the baseline in {} is used, which went on from the first run's; {} is not read",
-            folder.display(),
+            "the baseline in {at} is used, which went on from the first run's; {} is not read",
             file.display()
         ));
     }
@@ -101,96 +90,79 @@ fn begin(args: &DetectArgs) -> Result<(Option<State>, Beginning)> {
 }
 
 impl Beginning {
-    fn baseline(&self) -> &Baseline {
+    pub(super) fn baseline(&self) -> &Baseline {
         match self {
             Self::Fresh(baseline) => baseline,
-            Self::Resumed(left) => &left.baseline,
+            Self::Resumed(left) | Self::GoingOn(left) => &left.baseline,
         }
     }
 }
 
+/// Finds what the state does not hold yet.
+fn plan(
+    args: &DetectArgs,
+    state: &mut Option<State>,
+    interval_secs: Option<i64>,
+) -> Result<ReadPlan> {
+    let Some(state) = state else { return ReadPlan::of(&args.source, interval_secs) };
+    // What comes later than the lateness adds nothing, but has to be counted.
+    let listed_from = state.listed_from(args.relist.max(args.source.lateness));
+    let mut new = |files| leave_out_known(state, files);
+    let plan = ReadPlan::of_new(&args.source, interval_secs, listed_from, &mut new)?;
+    if let Some(time) = listed_from {
+        state.forget_before(time);
+        output::note(&format!(
+            "S3 is listed from {} on, --relist before the newest file of the flow log that lags \
+             most: files named earlier that come only now are not found",
+            at(time)
+        ));
+    }
+    Ok(plan)
+}
+
 /// Leaves out files whose records are in the state, and says what of that is worth knowing.
-fn leave_out_known(state: &State, plan: &mut ReadPlan) {
-    let sorted = state.sort_out(std::mem::take(&mut plan.files));
-    plan.files = sorted.new;
+fn leave_out_known(state: &State, files: Vec<LogFile>) -> Vec<LogFile> {
+    let sorted = state.sort_out(files);
     if state.generation() > 0 {
         output::note(&format!(
             "going on from generation {} of the state: {} new files, {} taken before",
             state.generation(),
-            plan.files.len(),
+            sorted.new.len(),
             sorted.n_known
         ));
     }
     for place in &sorted.changed {
         output::note(&format!(
-            "{} was taken before with another size: all of its records count again",
-            place
+            "{place} was taken before with other content: all of its records count again"
         ));
     }
-}
-
-fn read_suppressions(args: &DetectArgs) -> Result<Suppressions> {
-    let Some(path) = &args.suppress else { return Ok(Suppressions::default()) };
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Suppressions::parse(&path.display().to_string(), &text)?)
-}
-
-/// Says what a suppression hid: what is hidden must not be forgotten.
-fn note_hit(hit: &Hit) {
-    let expired = if hit.is_expired { ", expired: hides nothing" } else { "" };
-    output::note(&format!(
-        "suppression {}: hid {} deviations, {} whole findings{expired} ({})",
-        hit.rule, hit.n, hit.n_findings, hit.reason
-    ));
-}
-
-fn print(args: &DetectArgs, findings: &[Finding]) -> Result<()> {
-    let mut stdout = output::stdout();
-    match args.output {
-        OutputFormat::Json => report::write_json_lines(findings, &mut stdout)?,
-        OutputFormat::Text => {
-            report::write_text(findings, &output::text_options(args.top), &mut stdout)?;
-        }
-    }
-    stdout.flush()?;
-    Ok(())
+    sorted.new
 }
 
 /// Judges everything a plan reads, from a baseline to the end.
 pub(crate) fn detect(
-    plan: ReadPlan,
+    mut plan: ReadPlan,
     baseline: Baseline,
     warmup_secs: i64,
     plans: &PlanOptions,
 ) -> Result<Detected> {
-    judge_all(plan, Beginning::Fresh(Box::new(baseline)), Tail::Close, warmup_secs, plans)
+    judge_all(&mut plan, Beginning::Fresh(Box::new(baseline)), Tail::Close, warmup_secs, plans)
 }
 
-fn judge_all(
-    mut plan: ReadPlan,
+/// Judges the files of a plan.
+pub(super) fn judge_all(
+    plan: &mut ReadPlan,
     beginning: Beginning,
     tail: Tail,
     warmup_secs: i64,
     plans: &PlanOptions,
 ) -> Result<Detected> {
-    let options = JudgeOptions {
-        zone: plan.zone.clone(),
-        window_secs: plan.fold.window_secs,
-        interval_secs: plan.interval_secs,
-        warmup_secs,
-        blind: BTreeSet::new(),
-    };
     let mut aggregator = Aggregator::new(plan.fold.clone());
-    let (judge, newest, budget, mut carried) = match beginning {
-        Beginning::Fresh(baseline) => {
-            note_lookahead(&baseline, &plan);
-            (Judge::new(options, *baseline), i64::MIN, PlanBudget::default(), Carried::default())
-        }
-        Beginning::Resumed(left) => resume(*left, options, &mut plan, &mut aggregator)?,
-    };
-    note_endless(&plan, tail);
-    let mut judging = Judging::new(judge, newest, plans, budget);
+    let Begun { judge, mut run, mut carried } =
+        take_up(beginning, warmup_secs, plan, &mut aggregator)?;
+    note_endless(plan, tail);
+    let newest = run.closed_until.unwrap_or(i64::MIN);
+    let mut judging = Judging::new(judge, newest, plans, std::mem::take(&mut run.plans));
     let reading = Reading {
         files: &plan.files,
         reader: plan.reach.reader(&plan.files),
@@ -200,23 +172,25 @@ fn judge_all(
     };
     let outcome =
         pipeline::run(&reading, &mut aggregator, &mut carried, &mut plan.directory, &mut judging)?;
-    let findings = judging.findings(&plan.directory);
+    let told = judging.findings(&plan.directory);
+    let findings = with_undelivered(told, std::mem::take(&mut run.undelivered));
     let newest = judging.newest;
-    let (judge, budget) = judging.into_parts();
+    let (judge, plans) = judging.into_parts();
     let (mut baseline, judge) = judge.into_parts();
-    learn::note_source(&mut baseline, &plan, &outcome);
+    learn::note_source(&mut baseline, plan, &outcome);
     let closed_until = aggregator.closed_until().max(newest);
     let run = Run {
         window_secs: plan.fold.window_secs,
         interval_secs: plan.interval_secs,
         closed_until: (closed_until > i64::MIN).then_some(closed_until),
-        plans: budget,
-        files: Vec::new(),
+        plans,
+        undelivered: findings.clone(),
+        ..run
     };
     let left = Snapshot {
         run,
         baseline,
-        windows: aggregator.close_all().into_iter().collect(),
+        windows: aggregator.close_all().into_iter().collect::<BTreeMap<_, _>>(),
         carried,
         remembered: plan.directory.remembered(),
         judge,
@@ -224,14 +198,42 @@ fn judge_all(
     Ok(Detected { findings, outcome, newest, left })
 }
 
-/// Puts everything back where the last run had it.
-fn resume(
-    left: Snapshot,
-    options: JudgeOptions,
+/// What a run works with.
+struct Begun {
+    judge: Judge,
+    run: Run,
+    carried: Carried,
+}
+
+/// Puts everything where the last run had it.
+fn take_up(
+    beginning: Beginning,
+    warmup_secs: i64,
     plan: &mut ReadPlan,
     aggregator: &mut Aggregator,
-) -> Result<(Judge, i64, PlanBudget, Carried)> {
-    let Snapshot { run, baseline, windows, carried, remembered, judge } = left;
+) -> Result<Begun> {
+    let options = JudgeOptions {
+        zone: plan.zone.clone(),
+        window_secs: plan.fold.window_secs,
+        interval_secs: plan.interval_secs,
+        warmup_secs,
+        blind: BTreeSet::new(),
+    };
+    let left = match beginning {
+        Beginning::Fresh(mut baseline) => {
+            note_lookahead(&baseline, plan);
+            // A later run would find it there: what is told must not depend on which run tells it.
+            baseline.learned.interval_secs = Some(plan.interval_secs);
+            let judge = Judge::new(options, *baseline);
+            return Ok(Begun { judge, run: Run::default(), carried: Carried::default() });
+        }
+        Beginning::Resumed(mut left) => {
+            plan.directory.remember(std::mem::take(&mut left.remembered));
+            left
+        }
+        Beginning::GoingOn(left) => left,
+    };
+    let Snapshot { run, baseline, windows, carried, judge, .. } = *left;
     if (run.window_secs, run.interval_secs) != (plan.fold.window_secs, plan.interval_secs) {
         bail!(
             "the state is of {}-second logs and these are {}-second logs: give each kind a --state \
@@ -240,10 +242,8 @@ fn resume(
             plan.interval_secs
         );
     }
-    let closed_until = run.closed_until.unwrap_or(i64::MIN);
-    aggregator.restore(closed_until, windows);
-    plan.directory.remember(remembered);
-    Ok((Judge::resume(options, baseline, judge), closed_until, run.plans, carried))
+    aggregator.restore(run.closed_until.unwrap_or(i64::MIN), windows);
+    Ok(Begun { judge: Judge::resume(options, baseline, judge), run, carried })
 }
 
 /// Where no name tells a time nothing says what is still to come.
@@ -263,10 +263,13 @@ fn note_lookahead(baseline: &Baseline, plan: &ReadPlan) {
     if let (Some(until), Some(oldest)) = (baseline.learned.until, oldest)
         && oldest + 3600 < until
     {
-        let until =
-            Timestamp::from_second(until).map_or_else(|_| until.to_string(), |t| t.to_string());
         output::note(&format!(
-            "these logs begin before the baseline ends ({until}): they are judged by what came later"
+            "these logs begin before the baseline ends ({}): they are judged by what came later",
+            at(until)
         ));
     }
+}
+
+fn at(seconds: i64) -> String {
+    Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }

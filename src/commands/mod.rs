@@ -1,5 +1,6 @@
 //! One function per command.
 
+mod backfill;
 mod baseline;
 mod demo;
 mod detect;
@@ -21,6 +22,7 @@ pub(crate) fn run(arguments: Cli) -> Result<Ending> {
         Command::Generate(args) => generate::run(&args),
         Command::Learn(args) => learn::run(&args),
         Command::Detect(args) => detect::run(&args),
+        Command::Backfill(args) => backfill::run(&args),
         Command::Baseline(command) => baseline::run(command),
         Command::Services(args) => services::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -2,14 +2,15 @@
 //! settling carries, what records said of interfaces, the judge's memory, and which files were taken.
 //!
 //! The bytes hold sections (see [`model::snapshot`], upgrade rule included): `baseline`, `windows` and
-//! `carried` are Parquet, `identity`, `judge` and `run` are JSON. Reading never panics and never
-//! takes a part that is not as it was written.
+//! `carried` are Parquet, `identity`, `judge`, `run` and `undelivered` are JSON. Reading never panics
+//! and never takes a part that is not as it was written.
 
 mod deviations;
 mod episodes;
 mod judge;
 mod rhythms;
 mod run;
+mod undelivered;
 mod workloads;
 
 use std::collections::BTreeMap;
@@ -58,13 +59,19 @@ impl Snapshot {
         sections.insert("carried", carried_to_bytes(&self.carried)?);
         sections.insert("identity", remembered_to_json(&self.remembered)?);
         sections.insert("judge", judge::to_json(&self.judge)?);
+        if !self.run.undelivered.is_empty() {
+            sections.insert("undelivered", undelivered::to_json(&self.run.undelivered)?);
+        }
         sections.to_bytes()
     }
 
     /// What [`Self::to_bytes`] wrote.
     pub fn from_bytes(bytes: &Bytes) -> Result<Self, SnapshotError> {
         let sections = Sections::from_bytes(bytes)?;
-        let run = run::from_json(&needed(&sections, "run")?)?;
+        let mut run = run::from_json(&needed(&sections, "run")?)?;
+        if let Some(json) = sections.part("undelivered") {
+            run.undelivered = undelivered::from_json(&json)?;
+        }
         let of_baseline = baseline::read(needed(&sections, "baseline")?);
         let mut baseline =
             of_baseline.map_err(|error| SnapshotError::damaged("baseline", error))?;
@@ -79,6 +86,13 @@ impl Snapshot {
             judge: judge::from_json(&needed(&sections, "judge")?, run.interval_secs)?,
             run,
         })
+    }
+
+    /// The same as it would be read back: a run goes on from it as from its bytes.
+    #[must_use]
+    pub fn taken_up(mut self) -> Self {
+        give_back(&mut self.baseline, &self.windows);
+        self
     }
 }
 

@@ -1,9 +1,12 @@
 //! How far a run came and what it read, as JSON.
 
+use std::collections::BTreeMap;
+
 use model::snapshot::SnapshotError;
 use serde::{Deserialize, Serialize};
 
 use super::time;
+use crate::Finding;
 use crate::suggest::PlanBudget;
 
 const PART: &str = "run";
@@ -15,6 +18,8 @@ pub struct TakenFile {
     pub name: String,
     /// Its size.
     pub bytes: u64,
+    /// An object's entity tag: what changes when its content does.
+    pub etag: Option<String>,
     /// The time its name tells, Unix seconds.
     pub time: Option<i64>,
     /// The generation it was taken in.
@@ -22,7 +27,7 @@ pub struct TakenFile {
 }
 
 /// How far a run came, and what it read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Run {
     /// Length of a window, seconds.
     pub window_secs: i64,
@@ -34,6 +39,14 @@ pub struct Run {
     pub plans: PlanBudget,
     /// Files whose records are in the state.
     pub files: Vec<TakenFile>,
+    /// Where streams go on, by input; what the values mean is the stream's.
+    pub positions: BTreeMap<String, String>,
+    /// Findings this run told, until it is known that they reached somebody. Beside the JSON of the
+    /// rest: see `undelivered.rs`.
+    pub undelivered: Vec<Finding>,
+    /// Tells a run's bytes from those of another that made the same of the same records, where
+    /// nothing but the bytes says who wrote them.
+    pub writer: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,12 +58,18 @@ struct Wire {
     plans: PlanBudget,
     #[serde(default)]
     files: Vec<WireFile>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    positions: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    writer: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct WireFile {
     name: String,
     bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     time: Option<i64>,
     generation: u64,
@@ -60,6 +79,7 @@ pub(super) fn to_json(run: &Run) -> Result<Vec<u8>, SnapshotError> {
     let file = |file: &TakenFile| WireFile {
         name: file.name.clone(),
         bytes: file.bytes,
+        etag: file.etag.clone(),
         time: file.time,
         generation: file.generation,
     };
@@ -69,6 +89,8 @@ pub(super) fn to_json(run: &Run) -> Result<Vec<u8>, SnapshotError> {
         closed_until: run.closed_until,
         plans: run.plans.clone(),
         files: run.files.iter().map(file).collect(),
+        positions: run.positions.clone(),
+        writer: run.writer.clone(),
     };
     serde_json::to_vec(&wire)
         .map_err(|error| SnapshotError::Unwritable { part: PART, detail: error.to_string() })
@@ -84,6 +106,7 @@ pub(super) fn from_json(json: &[u8]) -> Result<Run, SnapshotError> {
     let file = |file: WireFile| TakenFile {
         name: file.name,
         bytes: file.bytes,
+        etag: file.etag,
         time: file.time,
         generation: file.generation,
     };
@@ -93,5 +116,8 @@ pub(super) fn from_json(json: &[u8]) -> Result<Run, SnapshotError> {
         closed_until: wire.closed_until.map(|seconds| time(PART, seconds)).transpose()?,
         plans: wire.plans,
         files: wire.files.into_iter().map(file).collect(),
+        positions: wire.positions,
+        undelivered: Vec::new(),
+        writer: wire.writer,
     })
 }

@@ -151,7 +151,7 @@ fn joined(parts: &[(u64, u64)]) -> Vec<(u64, u64)> {
     for (start, end) in sorted {
         match joined.last_mut() {
             Some((_, last)) if start <= last.saturating_add(GAP_BYTES_MAX) => {
-                *last = end.max(*last)
+                *last = end.max(*last);
             }
             _ => joined.push((start, end)),
         }
