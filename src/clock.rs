@@ -1,6 +1,9 @@
-//! The one place that looks at a clock, for progress only: judging knows event time alone.
+//! The one place that looks at a clock, for progress and for streams only: judging knows event time
+//! alone.
 
 use std::time::Instant;
+
+use jiff::Timestamp;
 
 /// Now.
 #[expect(
@@ -9,4 +12,16 @@ use std::time::Instant;
 )]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// Now as logs tell it.
+#[expect(clippy::disallowed_methods, reason = "log lines and lags are about the user's time")]
+pub(crate) fn wall() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Now as metrics tell it, Unix seconds.
+#[cfg(feature = "watch")]
+pub(crate) fn unix_secs() -> i64 {
+    wall().as_second()
 }

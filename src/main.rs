@@ -16,6 +16,8 @@ mod progress;
 mod sources;
 mod state;
 mod survey;
+#[cfg(feature = "watch")]
+mod watch;
 
 use std::process::ExitCode;
 

@@ -3,11 +3,13 @@
 mod backfill;
 mod baseline;
 mod demo;
-mod detect;
+pub(crate) mod detect;
 mod explain;
 mod generate;
 mod learn;
 mod services;
+#[cfg(feature = "watch")]
+pub(crate) mod watch;
 
 use anyhow::Result;
 use clap::CommandFactory;
@@ -23,6 +25,13 @@ pub(crate) fn run(arguments: Cli) -> Result<Ending> {
         Command::Learn(args) => learn::run(&args),
         Command::Detect(args) => detect::run(&args),
         Command::Backfill(args) => backfill::run(&args),
+        #[cfg(feature = "watch")]
+        Command::Watch(args) => watch::run(&args),
+        #[cfg(not(feature = "watch"))]
+        Command::Watch(_) => anyhow::bail!(
+            "this build watches no streams; build it with `--features kinesis,cwl,sqs`, or those of them \
+             that are needed"
+        ),
         Command::Baseline(command) => baseline::run(command),
         Command::Services(args) => services::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -27,6 +27,11 @@ pub struct Polled {
     pub inputs: Vec<Input>,
     /// What the service had to be asked again for since the last poll, by reason.
     pub retries: BTreeMap<&'static str, u64>,
+    /// What came since the last poll and is not handed out, by reason: what came before, what is no
+    /// flow log, what cannot be read.
+    pub set_aside: BTreeMap<&'static str, u64>,
+    /// Nothing more will come: the stream was read to the bound it was given.
+    pub ended: bool,
 }
 
 /// One thing a stream brought, complete in itself.
@@ -74,4 +79,12 @@ pub trait Stream: Send {
 
     /// What was handed out up to the last call of [`Self::positions`] is safe: the service may forget it.
     fn saved(&mut self) -> Result<(), SourceError>;
+
+    /// Nothing came of an object that was handed out: what told of it is not to be forgotten, so that it
+    /// is handed out again. A stream that cannot do so does nothing.
+    fn unread(&mut self, _object: &LogFile) {}
+
+    /// These inputs are far ahead of others, and are not to be read from until they are no longer named
+    /// here. A stream that cannot do so does nothing.
+    fn hold(&mut self, _inputs: &[Arc<str>]) {}
 }
