@@ -1,5 +1,5 @@
-//! The one place that looks at a clock, for progress and for streams only: judging knows event time
-//! alone.
+//! The one place that looks at a clock, for progress and for how far a source is behind: judging
+//! knows event time alone.
 
 use std::time::Instant;
 
@@ -20,8 +20,7 @@ pub(crate) fn wall() -> Timestamp {
     Timestamp::now()
 }
 
-/// Now as metrics tell it, Unix seconds.
-#[cfg(feature = "watch")]
+/// Now, Unix seconds.
 pub(crate) fn unix_secs() -> i64 {
     wall().as_second()
 }

@@ -63,6 +63,9 @@ pub(crate) enum Command {
         after_help = "Example: tidegate services ./AWSLogs --inventory enis.json --labels labels.yaml"
     )]
     Services(ServicesArgs),
+    /// Look at a source, or print the permissions it needs.
+    #[command(subcommand)]
+    Sources(SourcesCommand),
     /// Everything about one finding: why it fired, what it rests on, what to do.
     #[command(
         after_help = "Example: tidegate explain tg-0123456789abcdef --findings findings.jsonl"
@@ -298,6 +301,61 @@ pub(crate) enum BaselineCommand {
 pub(crate) struct ServicesArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SourcesCommand {
+    /// What is there, how far behind it is, what permissions are missing, and three records.
+    #[command(
+        after_help = "Examples:\n  tidegate sources check s3://flow-logs/AWSLogs/\n  tidegate sources check cwl:///vpc/flow-logs --flow-logs flow-logs.json\n\nExit codes: 0 readable; 2 error; 3 something is missing"
+    )]
+    Check(SourcesCheckArgs),
+    /// The least IAM policy that reading a source needs, as JSON.
+    #[command(
+        after_help = "Examples:\n  tidegate sources policy s3://flow-logs/AWSLogs/ --state s3://state/tidegate\n  tidegate sources policy sqs://new-logs --objects s3://flow-logs/AWSLogs/ --account 111122223333 --region eu-west-1"
+    )]
+    Policy(SourcesPolicyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourcesCheckArgs {
+    /// A file, a folder, or s3://BUCKET/PREFIX, cwl://GROUP/STREAM-PREFIX, kinesis://STREAM or
+    /// sqs://QUEUE.
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// The fields of logs without a header line, as in `DescribeFlowLogs`.
+    #[arg(long, value_name = "FORMAT", conflicts_with = "flow_logs")]
+    pub(crate) log_format: Option<String>,
+    /// Output of `aws ec2 describe-flow-logs`, which tells the format of a log group's records.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) flow_logs: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourcesPolicyArgs {
+    /// s3://BUCKET/PREFIX, cwl://GROUP, kinesis://STREAM or sqs://QUEUE.
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// Where --state of `detect` or `watch` will be, as s3://BUCKET/PREFIX.
+    #[arg(long, value_name = "URL")]
+    pub(crate) state: Option<String>,
+    /// The account that owns the source; any if not given.
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// The region of the source; any if not given.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// The bucket, and prefix, that a queue tells of.
+    #[arg(long, value_name = "URL")]
+    pub(crate) objects: Option<String>,
+    /// The key that encrypts the source or the state.
+    #[arg(long, value_name = "ARN")]
+    pub(crate) kms_key: Option<String>,
+    /// With the permissions of Kinesis enhanced fan-out.
+    #[arg(long)]
+    pub(crate) fan_out: bool,
 }
 
 #[derive(Debug, Args)]

@@ -212,7 +212,7 @@ fn explain_finds_by_the_beginning_of_an_id() {
 
 #[test]
 fn every_command_helps_with_an_example() {
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 11] = [
         &["demo"],
         &["generate"],
         &["learn"],
@@ -220,6 +220,8 @@ fn every_command_helps_with_an_example() {
         &["baseline", "merge"],
         &["baseline", "inspect"],
         &["services"],
+        &["sources", "check"],
+        &["sources", "policy"],
         &["explain"],
         &["completions"],
     ];
@@ -258,4 +260,33 @@ fn hostile_text_steers_no_terminal() {
     let run = run(&folder, &["detect", "logs"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(!run.stderr.contains('\u{1b}') && !run.stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn a_source_is_looked_at_before_it_is_used() {
+    let folder = swept();
+    let checked = run(&folder, &["sources", "check", "logs"]);
+    assert_eq!(checked.code, 0, "{}", checked.stderr);
+    for expected in
+        ["files        1 of", "60 s, by the records", "newest record", "200 records, 0 rejected"]
+    {
+        assert!(checked.stdout.contains(expected), "{expected}: {}", checked.stdout);
+    }
+    assert_eq!(checked.stdout.matches("\n  record ").count(), 3, "{}", checked.stdout);
+    fs::write(folder.path().join("other.log"), "no such thing\n\u{1b}[31m x\n").unwrap();
+    let other = run(&folder, &["sources", "check", "other.log"]);
+    assert_eq!(other.code, 3, "{}", other.stdout);
+    assert!(other.stdout.contains("trouble") && !other.stdout.contains('\u{1b}'));
+    assert_eq!(run(&folder, &["sources", "check", "ftp://x"]).code, 2);
+}
+
+#[test]
+fn a_policy_is_json_on_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = ["--state", "s3://state/tidegate"];
+    let arguments = [&["sources", "policy", "s3://logs/AWSLogs/"], &state[..]].concat();
+    let policy: Value = serde_json::from_str(&run_well(folder.path(), &arguments).stdout).unwrap();
+    assert_eq!(policy["Version"], "2012-10-17");
+    assert_eq!(policy["Statement"].as_array().unwrap().len(), 4);
+    assert_eq!(run(&folder, &["sources", "policy", "./logs"]).code, 2);
 }

@@ -5,6 +5,7 @@
 //! array or follow one another in one file. Unknown keys are ignored and missing ones are empty; a
 //! value of the wrong type is an error. What the answers mean is decided in `model`.
 
+pub mod flow_logs;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -153,11 +154,7 @@ pub enum InventoryError {
 
 /// Reads the bytes of an inventory file; `file` serves error messages and the time in its name.
 pub fn read(file: &Path, text: &[u8]) -> Result<Inventory, InventoryError> {
-    check_size(file, text.len())?;
-    if text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]) {
-        return Err(InventoryError::Utf16 { file: file.into() });
-    }
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let text = plain_text(file, text)?;
     let taken_at = file.file_name().and_then(|name| name.to_str()).and_then(time_in_name);
     let mut inventory = Inventory { taken_at, ..Inventory::default() };
     let mut json = serde_json::Deserializer::from_slice(text);
@@ -170,6 +167,15 @@ pub fn read(file: &Path, text: &[u8]) -> Result<Inventory, InventoryError> {
             return Ok(inventory);
         }
     }
+}
+
+/// Text that is not too large and is UTF-8 as far as its beginning tells, without a byte order mark.
+fn plain_text<'a>(file: &Path, text: &'a [u8]) -> Result<&'a [u8], InventoryError> {
+    check_size(file, text.len())?;
+    if text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]) {
+        return Err(InventoryError::Utf16 { file: file.into() });
+    }
+    Ok(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text))
 }
 
 fn check_size(file: &Path, bytes: usize) -> Result<(), InventoryError> {

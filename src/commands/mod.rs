@@ -8,6 +8,7 @@ mod explain;
 mod generate;
 mod learn;
 mod services;
+mod sources;
 #[cfg(feature = "watch")]
 pub(crate) mod watch;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(arguments: Cli) -> Result<Ending> {
         ),
         Command::Baseline(command) => baseline::run(command),
         Command::Services(args) => services::run(&args),
+        Command::Sources(command) => sources::run(&command),
         Command::Explain(args) => explain::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut output::stdout());

@@ -6,8 +6,11 @@
 #![allow(dead_code, reason = "the bench has more faults and data than the tests of one source use")]
 
 mod bench;
+mod cwl;
 #[path = "../program/mod.rs"]
 mod program;
 mod proxy;
+mod sources;
+mod sqs;
 mod stand_ins;
 mod state;

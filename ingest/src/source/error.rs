@@ -43,4 +43,34 @@ impl SourceError {
         }
         Self::Request { place: place.to_owned(), operation, detail }
     }
+
+    /// The API's name of the request the service refused for want of a permission.
+    pub fn denied(&self) -> Option<&'static str> {
+        match self {
+            Self::Request { operation, detail, .. } => {
+                REFUSALS.iter().any(|code| detail.contains(code)).then_some(operation)
+            }
+            Self::Refused { .. } => None,
+        }
+    }
+}
+
+/// What the services call a missing permission.
+const REFUSALS: &[&str] = &["AccessDenied", "UnauthorizedOperation", "NotAuthorized"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_permission_is_told_from_other_failures() {
+        let request = |detail: &str| SourceError::Request {
+            place: "cwl://g".to_owned(),
+            operation: "FilterLogEvents",
+            detail: detail.to_owned(),
+        };
+        let refused = request("service error: unhandled error (AccessDeniedException)");
+        assert_eq!(refused.denied(), Some("FilterLogEvents"));
+        assert_eq!(request("dispatch failure: connection refused").denied(), None);
+    }
 }

@@ -150,7 +150,7 @@ fn log_file(bucket: &str, object: &Object) -> Option<LogFile> {
 
 /// By name alone: a look into each object would cost a request each. Objects without an extension
 /// are taken, since Firehose writes such.
-pub(super) fn is_flow_log(name: &str) -> bool {
+pub(in crate::source) fn is_flow_log(name: &str) -> bool {
     if name.is_empty() || name.starts_with('.') || name.starts_with('_') {
         return false;
     }
