@@ -136,7 +136,7 @@ pub(crate) struct AwsArgs {
     pub(crate) requester_pays: bool,
 }
 
-#[cfg(feature = "s3")]
+#[cfg(any(feature = "s3", feature = "kinesis", feature = "cwl"))]
 impl AwsArgs {
     /// A way to AWS with these settings.
     pub(crate) fn connect(&self) -> anyhow::Result<ingest::source::aws::Aws> {

@@ -10,9 +10,10 @@ use arrow_schema::ArrowError;
 
 use crate::field::{Field, Kind};
 use crate::ledger::RejectReason;
+use crate::run::Run;
 use crate::texts::Texts;
 use crate::value::{address, number};
-use crate::words::{leading_ipv4, leading_number, value_len};
+use crate::words::{Leading, WINDOW_BYTES, leading_ipv4, leading_number};
 
 /// The values of one field.
 #[derive(Debug)]
@@ -65,37 +66,60 @@ impl Column {
         }
     }
 
-    /// Appends the value a line goes on with, and says how many bytes it took.
-    #[inline]
-    pub(crate) fn push_leading(&mut self, row: usize, line: &[u8]) -> Result<usize, RejectReason> {
-        if let Some(n_bytes) = self.push_usual(line) {
-            return Ok(n_bytes);
+    /// Appends the values of a run of lines; `row` is the first line's. What could be appended
+    /// before a value that no column takes is there still: see [`Self::take_back`].
+    pub(crate) fn extend(&mut self, row: usize, run: &mut Run<'_>) -> Result<(), RejectReason> {
+        let end = run.terminator();
+        let mut odd = Vec::new();
+        match &mut self.values {
+            Values::Text(texts) => texts.extend(run, &mut odd)?,
+            Values::Address(values) => run.read_column(values, &mut odd, |window| {
+                leading_ipv4(window, end).map(|(bits, n_bytes)| (mapped_bytes(bits), n_bytes))
+            })?,
+            Values::Small(values) => {
+                run.read_column(values, &mut odd, |window| narrow_leading(window, end))?;
+            }
+            Values::Port(values) => {
+                run.read_column(values, &mut odd, |window| narrow_leading(window, end))?;
+            }
+            Values::Count(values) => {
+                run.read_column(values, &mut odd, |window| leading_number(window, end))?;
+            }
+            Values::Time(values) => run.read_column(values, &mut odd, |window| {
+                let (secs, n_bytes) = leading_number(window, end)?;
+                Some((time(Some(secs)).ok()?, n_bytes))
+            })?,
         }
-        let n_bytes = value_len(line);
-        match line.get(..n_bytes) {
-            None | Some(b"") => Err(RejectReason::TooFewFields),
-            Some(token) => self.push(row, token).map(|()| n_bytes),
-        }
+        odd.iter().try_for_each(|odd| self.set(row + odd.line, odd.token))
     }
 
-    /// Appends what can be read in a few operations; what cannot may be good all the same.
-    #[inline]
-    fn push_usual(&mut self, line: &[u8]) -> Option<usize> {
+    /// Sets a value that was not read in a few operations; it may be good all the same.
+    fn set(&mut self, row: usize, token: &[u8]) -> Result<(), RejectReason> {
+        if token == b"-" {
+            self.null_rows.push(row);
+            return Ok(());
+        }
         match &mut self.values {
-            Values::Text(texts) => texts.push_repeated(line),
+            // Only those without a value are odd among texts.
+            Values::Text(_) => {}
             Values::Address(values) => {
-                let (bits, n_bytes) = leading_ipv4(line)?;
-                values.push((0xffff_0000_0000 | u128::from(bits)).to_be_bytes());
-                Some(n_bytes)
+                set(values, row, address(token).ok_or(RejectReason::BadAddress)?.to_be_bytes());
             }
-            Values::Small(values) => push_leading_number(line, values),
-            Values::Port(values) => push_leading_number(line, values),
-            Values::Count(values) => push_leading_number(line, values),
-            Values::Time(values) => {
-                let (secs, n_bytes) = leading_number(line)?;
-                values.push(time(Some(secs)).ok()?);
-                Some(n_bytes)
+            Values::Small(values) => set(values, row, narrow(number(token))?),
+            Values::Port(values) => set(values, row, narrow(number(token))?),
+            Values::Count(values) => {
+                set(values, row, number(token).ok_or(RejectReason::BadNumber)?);
             }
+            Values::Time(values) => set(values, row, time(number(token))?),
+        }
+        Ok(())
+    }
+
+    /// Takes back the last run, whose first row was `row`: nothing of it is left.
+    pub(crate) fn take_back(&mut self, row: usize) {
+        self.truncate(row);
+        if let Values::Text(texts) = &mut self.values {
+            texts.forget_run();
         }
     }
 
@@ -150,6 +174,16 @@ impl Column {
         self.null_rows.last() == Some(&row)
     }
 
+    /// The times from a row on, if none is missing.
+    pub(crate) fn times_from(&self, row: usize) -> Option<&[i64]> {
+        match &self.values {
+            Values::Time(values) if self.null_rows.last().is_none_or(|&last| last < row) => {
+                values.get(row..)
+            }
+            _ => None,
+        }
+    }
+
     /// The time of the last row.
     #[inline]
     pub(crate) fn time_at(&self, row: usize) -> Option<i64> {
@@ -197,11 +231,21 @@ impl Column {
     }
 }
 
+fn set<T>(values: &mut [T], row: usize, value: T) {
+    if let Some(place) = values.get_mut(row) {
+        *place = value;
+    }
+}
+
 #[inline]
-fn push_leading_number<T: TryFrom<u64>>(line: &[u8], values: &mut Vec<T>) -> Option<usize> {
-    let (value, n_bytes) = leading_number(line)?;
-    values.push(T::try_from(value).ok()?);
-    Some(n_bytes)
+fn mapped_bytes(bits: u32) -> [u8; 16] {
+    (0xffff_0000_0000 | u128::from(bits)).to_be_bytes()
+}
+
+#[inline]
+fn narrow_leading<T: TryFrom<u64>>(window: &[u8; WINDOW_BYTES], end: u8) -> Leading<T> {
+    let (value, n_bytes) = leading_number(window, end)?;
+    Some((T::try_from(value).ok()?, n_bytes))
 }
 
 #[inline]

@@ -27,6 +27,11 @@ enum Kind {
 }
 
 impl Content {
+    /// What follows a JSON object.
+    pub(crate) fn among_objects() -> Self {
+        Self { kind: Kind::Objects, ..Self::default() }
+    }
+
     pub(crate) fn push(&mut self, mut bytes: &[u8], lines: &mut Lines) {
         while !bytes.is_empty() {
             bytes = match self.kind {
@@ -51,7 +56,8 @@ impl Content {
         rest
     }
 
-    /// The hot loop: whole lines are taken in place, only a line cut by a block's end is copied.
+    /// Whole lines are taken in place, many at once where they are plain. Only a line cut by a
+    /// block's end is copied.
     fn take_lines<'a>(&mut self, bytes: &'a [u8], lines: &mut Lines) -> &'a [u8] {
         let mut rest = bytes;
         if !self.carry.is_empty() || self.overlong {
@@ -64,13 +70,19 @@ impl Content {
             self.end_line(lines);
             rest = tail.get(1..).unwrap_or_default();
         }
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let (line, tail) = rest.split_at(end);
-            take_line(line, lines);
-            rest = tail.get(1..).unwrap_or_default();
+        loop {
+            let plain = lines.plain_lines(rest);
+            rest = rest.get(plain.n_bytes..).unwrap_or_default();
+            for _ in 0..plain.n_lines_left {
+                let Some(end) = memchr::memchr(b'\n', rest) else {
+                    self.keep(rest, lines);
+                    return &[];
+                };
+                let (line, tail) = rest.split_at(end);
+                take_line(line, lines);
+                rest = tail.get(1..).unwrap_or_default();
+            }
         }
-        self.keep(rest, lines);
-        &[]
     }
 
     fn keep(&mut self, bytes: &[u8], lines: &mut Lines) {

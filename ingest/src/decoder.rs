@@ -104,6 +104,15 @@ impl fmt::Debug for Decoder {
     }
 }
 
+/// Takes a message that is complete in itself, whatever is in it.
+pub(crate) fn decode_whole(bytes: &[u8], name: &str, lines: &mut Lines) -> Result<(), DecodeError> {
+    let mut meter = Meter::new(name.to_owned(), lines.options().limits);
+    let mut stage = Stage::sniff(0);
+    meter.came_in(bytes.len());
+    stage.push(bytes, &mut meter, lines)?;
+    stage.finish(&mut meter, lines)
+}
+
 /// One layer of the stream; compressed layers hold the layer inside them.
 enum Stage {
     /// Too few bytes to tell what this layer is.
@@ -122,7 +131,7 @@ enum Stage {
     Content(Content),
 }
 
-const PARQUET_MAGIC: [u8; 4] = *b"PAR1";
+pub(crate) const PARQUET_MAGIC: [u8; 4] = *b"PAR1";
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 const MAGIC_BYTES: usize = 4;
 
@@ -209,6 +218,6 @@ impl Stage {
     }
 }
 
-fn without_mark(head: &[u8]) -> &[u8] {
+pub(crate) fn without_mark(head: &[u8]) -> &[u8] {
     head.strip_prefix(&BYTE_ORDER_MARK).unwrap_or(head)
 }

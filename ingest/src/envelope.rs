@@ -1,26 +1,129 @@
 //! JSON around records: CloudWatch Logs subscriptions and Firehose's `{"message": …}`.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::ledger::RejectReason;
+use crate::recent::RecentIds;
 use crate::text::Lines;
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
+/// One JSON object, as far as it is of interest.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Envelope<'a> {
     #[serde(borrow)]
     message: Option<Cow<'a, str>>,
     #[serde(borrow, rename = "messageType")]
     message_type: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    owner: Word<'a>,
+    #[serde(borrow, default, rename = "logGroup")]
+    log_group: Word<'a>,
+    #[serde(borrow, default, rename = "logStream")]
+    log_stream: Word<'a>,
     #[serde(borrow, rename = "logEvents")]
     log_events: Option<Vec<LogEvent<'a>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct LogEvent<'a> {
+    #[serde(borrow, default)]
+    id: Word<'a>,
     #[serde(borrow)]
     message: Cow<'a, str>,
+}
+
+/// What an envelope says of one thing in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told<'a> {
+    /// Almost always one record; some forwarders join several.
+    Message(&'a str),
+    /// An event that was delivered before.
+    Repeated(&'a str),
+    /// A subscription tries whether anybody is there.
+    Control,
+    /// The object is no envelope.
+    Stranger,
+}
+
+impl Envelope<'_> {
+    /// All messages in it, whatever they are.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &str> {
+        let events = self.log_events.iter().flatten().map(|event| &*event.message);
+        events.chain(self.message.as_deref())
+    }
+
+    /// Tells what is in it, in order. Without `recent` nothing counts as repeated.
+    pub(crate) fn tell(
+        &self,
+        mut recent: Option<&mut RecentIds>,
+        on_told: &mut dyn FnMut(Told<'_>),
+    ) {
+        if self.message_type.as_deref() == Some("CONTROL_MESSAGE") {
+            return on_told(Told::Control);
+        }
+        let Some(events) = &self.log_events else {
+            return on_told(self.message.as_deref().map_or(Told::Stranger, Told::Message));
+        };
+        let source = (&*self.owner.0, &*self.log_group.0, &*self.log_stream.0);
+        let scope = recent.as_ref().map(|recent| recent.scope(source));
+        for event in events {
+            let known = recent.as_deref_mut().zip(scope).filter(|_| !event.id.0.is_empty());
+            let is_new = known.is_none_or(|(recent, scope)| recent.insert(scope, &event.id.0));
+            on_told(if is_new {
+                Told::Message(&event.message)
+            } else {
+                Told::Repeated(&event.message)
+            });
+        }
+    }
+}
+
+/// A text that may be missing, null or a number: not every forwarder writes ids as texts.
+#[derive(Debug, Default)]
+struct Word<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WordVisitor)
+    }
+}
+
+struct WordVisitor;
+
+impl<'de> Visitor<'de> for WordVisitor {
+    type Value = Word<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a number")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Word<'de>, E> {
+        Ok(Word(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Word<'de>, E> {
+        Ok(Word(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Word<'de>, E> {
+        Ok(Word(Cow::Owned(number.to_string())))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Word<'de>, E> {
+        Ok(Word(Cow::Owned(number.to_string())))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Word<'de>, E> {
+        // Longer than a whole number may be: two ids could be rounded to one.
+        Ok(Word::default())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Word<'de>, E> {
+        Ok(Word::default())
+    }
 }
 
 /// Takes one whole JSON object.
@@ -28,21 +131,21 @@ pub(crate) fn take_object(object: &[u8], lines: &mut Lines) {
     let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(object) else {
         return lines.reject(RejectReason::BadEnvelope, object);
     };
-    match envelope {
-        Envelope { message_type: Some(kind), .. } if kind == "CONTROL_MESSAGE" => {
-            lines.control_message();
-        }
-        Envelope { log_events: Some(events), .. } => {
-            for event in &events {
-                take_message(&event.message, lines);
-            }
-        }
-        Envelope { message: Some(message), .. } => take_message(&message, lines),
-        Envelope { .. } => lines.reject(RejectReason::BadEnvelope, object),
-    }
+    let mut recent = lines.recent.take();
+    envelope.tell(recent.as_mut(), &mut |told| match told {
+        Told::Message(message) => take_message(message, lines),
+        Told::Repeated(message) => lines.tally.repeated(n_records(message)),
+        Told::Control => lines.control_message(),
+        Told::Stranger => lines.reject(RejectReason::BadEnvelope, object),
+    });
+    lines.recent = recent;
 }
 
-/// Almost always one record; some forwarders join several.
+/// How many records a message holds, going by its lines.
+pub(crate) fn n_records(message: &str) -> u64 {
+    message.lines().filter(|line| !line.trim_ascii().is_empty()).count() as u64
+}
+
 fn take_message(message: &str, lines: &mut Lines) {
     for line in message.lines().map(str::as_bytes) {
         if !lines.is_overlong(line) {

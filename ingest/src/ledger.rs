@@ -29,6 +29,8 @@ pub enum RejectReason {
     BadEnvelope,
     /// More text values in one file than the cap.
     TooManyDistinct,
+    /// A message whose compression is damaged, cut short, or hides more than the caps allow.
+    Undecodable,
 }
 
 impl RejectReason {
@@ -45,6 +47,7 @@ impl RejectReason {
         Self::MissingValue,
         Self::BadEnvelope,
         Self::TooManyDistinct,
+        Self::Undecodable,
     ];
 
     /// A short, stable name for reports and JSON.
@@ -61,6 +64,7 @@ impl RejectReason {
             Self::MissingValue => "missing-value",
             Self::BadEnvelope => "bad-envelope",
             Self::TooManyDistinct => "too-many-distinct",
+            Self::Undecodable => "undecodable",
         }
     }
 }
@@ -76,7 +80,7 @@ pub struct Ledger {
     pub nodata: u64,
     /// `SKIPDATA`: AWS lost records here.
     pub skipdata: u64,
-    /// Told by more than one flow log; counted once.
+    /// Told by more than one flow log, or delivered more than once; counted once.
     pub duplicate: u64,
     /// Came after its window had closed.
     pub late: u64,

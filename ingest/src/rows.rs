@@ -11,6 +11,7 @@ use crate::columns::Column;
 use crate::field::{Field, FieldSet};
 use crate::ledger::RejectReason;
 use crate::limits::Limits;
+use crate::run::Run;
 
 /// The rows of one set of columns, and the batches cut from them.
 #[derive(Debug)]
@@ -49,8 +50,17 @@ impl Rows {
         }
     }
 
+    /// Makes a batch of what is there; rows after this are of another origin.
+    pub(crate) fn set_origin(&mut self, origin: Arc<Origin>) {
+        self.cut();
+        self.origin = origin;
+    }
+
     /// Begins rows of other columns; what is there becomes a batch.
     pub(crate) fn set_columns(&mut self, declared: FieldSet, wanted: FieldSet) {
+        if self.declared == declared && self.n_open > 0 {
+            return;
+        }
         self.cut();
         let decoded = declared.intersection(wanted);
         self.declared = declared;
@@ -73,10 +83,68 @@ impl Rows {
     /// The columns to append one value each to, and the row they belong to.
     #[inline]
     pub(crate) fn next_row(&mut self) -> (usize, &mut [Column]) {
+        self.make_room();
+        (self.n_open, &mut self.columns)
+    }
+
+    #[inline]
+    fn make_room(&mut self) {
         if self.n_open == 0 && self.n_cut > 0 {
             self.columns.iter_mut().for_each(|column| column.reserve(self.n_cut));
         }
-        (self.n_open, &mut self.columns)
+    }
+
+    /// How many rows a run may have: it ends where dictionaries are looked at, or the batch is cut.
+    pub(crate) fn run_rows_max(&self) -> usize {
+        let to_look = FULL_CHECK_ROWS - self.n_open % FULL_CHECK_ROWS;
+        to_look.min(self.limits.batch_records.saturating_sub(self.n_open)).max(1)
+    }
+
+    /// Appends a run of lines, if every value of every line is taken. If not, nothing of it is left.
+    pub(crate) fn append_run(&mut self, run: &mut Run<'_>, targets: &[Option<usize>]) -> bool {
+        self.make_room();
+        let row = self.n_open;
+        let mut n_begun = 0;
+        let appended = targets.iter().try_for_each(|target| {
+            n_begun += 1;
+            match target.and_then(|target| self.columns.get_mut(target)) {
+                Some(column) => column.extend(row, run)?,
+                None => run.skip_column()?,
+            }
+            run.end_column();
+            Ok::<(), RejectReason>(())
+        });
+        if appended.is_err() || !run.is_at_line_ends() || !self.has_ordered_times(row) {
+            for target in targets.iter().take(n_begun).flatten() {
+                if let Some(column) = self.columns.get_mut(*target) {
+                    column.take_back(row);
+                }
+            }
+            return false;
+        }
+        self.n_open += run.n_lines();
+        self.cut_if_due();
+        true
+    }
+
+    /// Whether the rows from one on have all the times that are decoded, and in order.
+    fn has_ordered_times(&self, row: usize) -> bool {
+        let times = |column: Option<usize>| column.map(|at| self.columns.get(at)?.times_from(row));
+        match (times(self.start), times(self.end)) {
+            (Some(None), _) | (_, Some(None)) => false,
+            (Some(Some(starts)), Some(Some(ends))) => {
+                starts.iter().zip(ends).all(|(start, end)| start <= end)
+            }
+            _ => true,
+        }
+    }
+
+    #[inline]
+    fn cut_if_due(&mut self) {
+        let looks = self.n_open.is_multiple_of(FULL_CHECK_ROWS);
+        if self.n_open >= self.limits.batch_records || (looks && self.is_full()) {
+            self.cut();
+        }
     }
 
     /// Checks the row just appended, and keeps it or takes it back.
@@ -88,10 +156,7 @@ impl Rows {
         match appended.and_then(|()| self.check_row()) {
             Ok(()) => {
                 self.n_open += 1;
-                let looks = self.n_open.is_multiple_of(FULL_CHECK_ROWS);
-                if self.n_open >= self.limits.batch_records || (looks && self.is_full()) {
-                    self.cut();
-                }
+                self.cut_if_due();
                 Ok(())
             }
             Err(reason) => {

@@ -19,7 +19,8 @@ pub struct RejectSample {
 /// What became of the lines of one file that are not in a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Rejects and control messages. Records in batches are counted by whoever takes the batches.
+    /// Rejects, control messages and events delivered twice. Records in batches are counted by
+    /// whoever takes the batches.
     pub ledger: Ledger,
     /// The first rejected records of each reason.
     pub samples: BTreeMap<RejectReason, Vec<RejectSample>>,
@@ -53,6 +54,13 @@ impl Tally {
     pub(crate) fn control_message(&mut self) {
         self.ledger.records += 1;
         self.ledger.control += 1;
+    }
+
+    /// Counts records of an event that was delivered before.
+    pub(crate) fn repeated(&mut self, n_records: u64) {
+        self.lines += n_records;
+        self.ledger.records += n_records;
+        self.ledger.duplicate += n_records;
     }
 
     pub(crate) fn declare(&mut self, fields: FieldSet) {

@@ -8,21 +8,37 @@ use crate::decoder::DecodeOptions;
 use crate::field::{Field, Kind};
 use crate::format::{LogFormat, Separator};
 use crate::ledger::RejectReason;
+use crate::recent::RecentIds;
 use crate::rows::Rows;
+use crate::run::{RunShape, RunSpace};
 use crate::tally::Tally;
 use crate::words::value_len;
+
+/// What was taken of some bytes at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainLines {
+    /// Bytes of whole lines that were taken.
+    pub(crate) n_bytes: usize,
+    /// So many lines after these are better taken one by one.
+    pub(crate) n_lines_left: usize,
+}
 
 /// Lines of one stream: the format in force, the rows, and what was counted.
 #[derive(Debug)]
 pub(crate) struct Lines {
     options: DecodeOptions,
     format: Option<LogFormat>,
+    /// Whether the format was read from a header line, which holds for one message.
+    by_header: bool,
+    /// Ids of the events taken lately, where events can come twice.
+    pub(crate) recent: Option<RecentIds>,
     /// For each column of the line, where its values go; `None` is skipped.
     targets: Vec<Option<usize>>,
     separator: Separator,
     /// Whether a header line could be read as a record: no decoded column would refuse its names.
     takes_names: bool,
     rows: Rows,
+    run_space: RunSpace,
     pub(crate) tally: Tally,
 }
 
@@ -32,10 +48,13 @@ impl Lines {
         Self {
             options,
             format: None,
+            by_header: false,
+            recent: None,
             targets: Vec::new(),
             separator: Separator::Spaces,
             takes_names: false,
             rows,
+            run_space: RunSpace::default(),
             tally: Tally::default(),
         }
     }
@@ -55,6 +74,37 @@ impl Lines {
             }
             _ => false,
         }
+    }
+
+    /// Takes the whole lines that the bytes begin with, as far as they are plain.
+    pub(crate) fn plain_lines(&mut self, bytes: &[u8]) -> PlainLines {
+        let mut taken = PlainLines { n_bytes: 0, n_lines_left: usize::MAX };
+        // A line that could be a header is looked at by itself.
+        let unsure = self.format.is_none() || self.takes_names;
+        if unsure {
+            taken.n_lines_left = 1;
+        }
+        if unsure || self.separator != Separator::Spaces {
+            return taken;
+        }
+        while let Some(rest) = bytes.get(taken.n_bytes..).filter(|rest| !rest.is_empty()) {
+            let shape = RunShape {
+                n_fields: self.targets.len(),
+                lines_max: self.rows.run_rows_max(),
+                line_bytes_max: self.options.limits.line_bytes_max,
+            };
+            let Some(mut run) = self.run_space.run(rest, shape) else {
+                taken.n_lines_left = shape.lines_max;
+                break;
+            };
+            if !self.rows.append_run(&mut run, &self.targets) {
+                taken.n_lines_left = shape.lines_max;
+                break;
+            }
+            taken.n_bytes += run.n_bytes();
+            self.tally.lines += run.n_lines() as u64;
+        }
+        taken
     }
 
     /// Takes one line, without its newline.
@@ -82,6 +132,7 @@ impl Lines {
     fn take_header(&mut self, line: &[u8]) -> bool {
         let Some(header) = LogFormat::from_header(line) else { return false };
         self.tally.header_lines += 1;
+        self.by_header = true;
         if self.format.as_ref() != Some(&header) {
             self.set_format(header);
         }
@@ -153,6 +204,18 @@ impl Lines {
         self.tally.control_message();
     }
 
+    /// What comes next is a message of its own: a header line before it does not hold for it.
+    pub(crate) fn begin_message(&mut self) {
+        if std::mem::take(&mut self.by_header) {
+            self.format = None;
+        }
+    }
+
+    /// Makes a batch of what is there; rows after this are of another origin.
+    pub(crate) fn set_origin(&mut self, origin: Arc<Origin>) {
+        self.rows.set_origin(origin);
+    }
+
     /// Makes a batch of what is there.
     pub(crate) fn cut(&mut self) {
         self.rows.cut();
@@ -182,12 +245,14 @@ fn append_spaced(
 ) -> Result<(), RejectReason> {
     let mut rest = without_spaces(line);
     for target in targets {
-        let n_bytes = match target.and_then(|target| columns.get_mut(target)) {
-            Some(column) => column.push_leading(row, rest)?,
-            None if rest.is_empty() => return Err(RejectReason::TooFewFields),
-            None => value_len(rest),
-        };
-        rest = without_spaces(rest.get(n_bytes..).unwrap_or_default());
+        let (token, after) = rest.split_at(value_len(rest));
+        if token.is_empty() {
+            return Err(RejectReason::TooFewFields);
+        }
+        if let Some(column) = target.and_then(|target| columns.get_mut(target)) {
+            column.push(row, token)?;
+        }
+        rest = without_spaces(after);
     }
     if rest.is_empty() { Ok(()) } else { Err(RejectReason::TooManyFields) }
 }

@@ -12,6 +12,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::field::Field;
 use crate::ledger::RejectReason;
+use crate::run::{Odd, Run};
 use crate::value::percent_decoded;
 
 /// Which texts a column takes.
@@ -50,6 +51,8 @@ pub(crate) struct Texts {
     hasher: DefaultHashBuilder,
     /// The last two different codes: most rows repeat one of them.
     recent: [i32; 2],
+    /// How many distinct texts there were before the last run.
+    n_before_run: usize,
 }
 
 /// Distinct texts of one batch hold at most so many bytes before the batch is handed over.
@@ -65,6 +68,7 @@ impl Texts {
             by_hash: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             recent: [0, 0],
+            n_before_run: 0,
         }
     }
 
@@ -72,20 +76,66 @@ impl Texts {
         self.codes.reserve_exact(n_records);
     }
 
-    /// Appends one of the last two texts, if the line goes on with it, and then with a space or not
-    /// at all.
-    #[inline]
-    pub(crate) fn push_repeated(&mut self, line: &[u8]) -> Option<usize> {
-        for code in self.recent {
-            let text = text_at(&self.offsets, &self.bytes, code).unwrap_or_default();
-            let Some((head, rest)) = line.split_at_checked(text.len()) else { continue };
-            let ends = matches!(rest.first(), None | Some(b' '));
-            if ends && !text.is_empty() && is_same(head, text) {
-                self.codes.push(code);
-                return Some(text.len());
+    /// Appends the texts of a run of lines, and notes the lines without one.
+    pub(crate) fn extend<'a>(
+        &mut self,
+        run: &mut Run<'a>,
+        odd: &mut Vec<Odd<'a>>,
+    ) -> Result<(), RejectReason> {
+        self.n_before_run = self.offsets.len() - 1;
+        let mut line = 0;
+        while line < run.n_lines() {
+            let n_lines = self.extend_repeated(run, line);
+            line += n_lines;
+            if n_lines == 0 {
+                let token = run.take_token(line)?;
+                if token == b"-" {
+                    odd.push(Odd { line, token });
+                    self.push_null();
+                } else {
+                    self.push(token)?;
+                }
+                line += 1;
             }
         }
-        None
+        Ok(())
+    }
+
+    /// Appends the last text as often as lines go on with it, from the given line on.
+    fn extend_repeated(&mut self, run: &mut Run<'_>, line: usize) -> usize {
+        let [code, _] = self.recent;
+        // A text that was encoded may hold a space, which in a line would end it.
+        if matches!(self.domain, Domain::PercentEncoded) {
+            return 0;
+        }
+        let known = text_at(&self.offsets, &self.bytes, code).unwrap_or_default();
+        let (end, bytes) = (run.terminator(), run.bytes);
+        let cursors = run.cursors.get_mut(line..).unwrap_or_default();
+        let n_lines = match known.len() {
+            0 => 0,
+            2..=3 => repeats::<2>(known, end, bytes, cursors),
+            4..=7 => repeats::<4>(known, end, bytes, cursors),
+            8..=15 => repeats::<8>(known, end, bytes, cursors),
+            16..=32 => repeats::<16>(known, end, bytes, cursors),
+            _ => repeats::<1>(known, end, bytes, cursors),
+        };
+        self.codes.resize(self.codes.len() + n_lines, code);
+        n_lines
+    }
+
+    /// Forgets the distinct texts that came with the last run, so that they are as they were before.
+    pub(crate) fn forget_run(&mut self) {
+        let Self { offsets, bytes, by_hash, hasher, .. } = self;
+        while offsets.len() - 1 > self.n_before_run {
+            let code = i32::try_from(offsets.len() - 2).unwrap_or(i32::MAX);
+            let hash = hasher.hash_one(text_at(offsets, bytes, code).unwrap_or_default());
+            if let Ok(entry) = by_hash.find_entry(hash, |&known| known == code) {
+                entry.remove();
+            }
+            offsets.pop();
+            bytes.truncate(offsets.last().and_then(|&end| usize::try_from(end).ok()).unwrap_or(0));
+        }
+        self.recent = [0, 0];
     }
 
     #[inline]
@@ -180,6 +230,27 @@ impl Texts {
         let codes = PrimitiveArray::<Int32Type>::try_new(ScalarBuffer::from(codes), nulls)?;
         Ok(Arc::new(DictionaryArray::try_new(codes, Arc::new(values))?))
     }
+}
+
+/// How many lines go on with a text and then its end, one after the other; their cursors are
+/// carried past it. The text has at most `2 * N` bytes, or any number if `N` is 1.
+#[inline]
+fn repeats<const N: usize>(known: &[u8], end: u8, bytes: &[u8], cursors: &mut [usize]) -> usize {
+    let (first, last) = (known.first_chunk::<N>(), known.last_chunk::<N>());
+    let is_known = |text: &[u8]| match N {
+        1 => text == known,
+        _ => text.first_chunk() == first && text.last_chunk() == last,
+    };
+    let mut n_lines = 0;
+    for cursor in cursors {
+        match bytes.get(*cursor..=*cursor + known.len()).and_then(<[u8]>::split_last) {
+            Some((&after, text)) if after == end && is_known(text) => {}
+            _ => break,
+        }
+        *cursor += known.len() + 1;
+        n_lines += 1;
+    }
+    n_lines
 }
 
 /// Whether two texts of one length are the same, by words that may overlap: most have 2 to 32 bytes,

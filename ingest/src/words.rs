@@ -1,102 +1,109 @@
-//! Reads the value a line goes on with, eight or sixteen bytes at a time.
+//! Reads the value at the beginning of some bytes, eight or sixteen of them at a time.
 //!
 //! A branch per byte would be guessed wrongly at the end of almost every value, which costs more
-//! than all else. These functions find a value's end and its worth in the same few operations. They
-//! read what is usual (a space follows, and the line goes on for a word's length) and give `None`
-//! for all else, which [`crate::value`] then reads or refuses.
+//! than all else. These functions find a value's end and its worth without one. They read what is
+//! usual and give `None` for all else, which [`crate::value`] then reads or refuses.
 
-/// A value and the number of bytes it took.
+use wide::u8x16;
+
+/// So many bytes are looked at for one value.
+pub(crate) const WINDOW_BYTES: usize = 20;
+
+/// A value and the number of bytes it took, without what ended it.
 pub(crate) type Leading<T> = Option<(T, usize)>;
 
 const DIGIT_ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
 const HIGH_BITS: u64 = u64::from_le_bytes([0x80; 8]);
-const LOW_BITS: u64 = u64::from_le_bytes([0x7f; 8]);
 const ABOVE_NINE: u64 = u64::from_le_bytes([0x76; 8]);
 
-/// A number of up to fifteen digits.
+/// The number before the first `end`, if it has one to fifteen digits.
 #[inline]
-pub(crate) fn leading_number(line: &[u8]) -> Leading<u64> {
+pub(crate) fn leading_number(window: &[u8; WINDOW_BYTES], end: u8) -> Leading<u64> {
     const POWERS: [u64; 8] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
-    let (first, after) = line.split_first_chunk::<8>()?;
-    let (high, n_high) = leading_digits(u64::from_le_bytes(*first));
-    if n_high < 8 {
-        let ends = n_high > 0 && line.get(n_high) == Some(&b' ');
-        return ends.then_some((high, n_high));
+    let sixteen = window.first_chunk::<16>()?;
+    let n_digits = positions_of(end, sixteen).trailing_zeros() as usize;
+    let ([first, second], _) = sixteen.as_chunks::<8>() else { return None };
+    if n_digits.wrapping_sub(1) < 8 {
+        return Some((digits(*first, n_digits)?, n_digits));
     }
-    let (low, n_low) = leading_digits(u64::from_le_bytes(*after.first_chunk::<8>()?));
-    let ends = after.get(n_low) == Some(&b' ');
-    let power = POWERS.get(n_low).filter(|_| ends)?;
-    Some((high * power + low, 8 + n_low))
+    let n_low = n_digits.wrapping_sub(8);
+    let power = POWERS.get(n_low).filter(|_| n_low > 0)?;
+    let high = digits(*first, 8)?;
+    Some((high * power + digits(*second, n_low)?, n_digits))
 }
 
-/// The number that the first digits of eight bytes make, and how many they are.
+/// Where a byte stands among sixteen: a bit for each, the first one's lowest.
+#[inline]
+fn positions_of(byte: u8, bytes: &[u8; 16]) -> u32 {
+    u8x16::new(*bytes).simd_eq(u8x16::splat(byte)).to_bitmask()
+}
+
+/// The number that the first one to eight bytes make, if they are digits.
 ///
 /// Neighbours are joined to pairs, pairs to fours, fours to eight.
 #[inline]
-fn leading_digits(word: u64) -> (u64, usize) {
-    let values = word ^ DIGIT_ZEROS;
-    let others = (((values & LOW_BITS) + ABOVE_NINE) | values) & HIGH_BITS;
-    let n_digits = others.trailing_zeros() / 8;
+fn digits(bytes: [u8; 8], n_digits: usize) -> Option<u64> {
     // The digits go to the high places, zeros before them.
-    let digits = values.checked_shl(64 - 8 * n_digits).unwrap_or(0);
+    let digits = (u64::from_le_bytes(bytes) ^ DIGIT_ZEROS) << (64 - 8 * n_digits);
+    // A byte so high that the sum runs over into the next one is itself seen.
+    if (digits.wrapping_add(ABOVE_NINE) | digits) & HIGH_BITS != 0 {
+        return None;
+    }
     let pairs = (digits.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
-    (fours.wrapping_mul(10_000 << 32 | 1) >> 32, n_digits as usize)
+    Some(fours.wrapping_mul(10_000 << 32 | 1) >> 32)
 }
 
-/// The same byte in all sixteen places.
-const fn repeated(byte: u8) -> u128 {
-    u128::from_le_bytes([byte; 16])
-}
-
-/// The high bit of every byte above nine.
+/// The IPv4 address before the first `end`; where its dots are says where its numbers are.
 #[inline]
-fn above_nine(values: u128) -> u128 {
-    (((values & repeated(0x7f)) + repeated(0x76)) | values) & repeated(0x80)
-}
-
-/// The high bit of every byte that is zero.
-#[inline]
-fn zero_bytes(values: u128) -> u128 {
-    !(((values & repeated(0x7f)) + repeated(0x7f)) | values) & repeated(0x80)
-}
-
-/// An IPv4 address; where its dots are says where its numbers are.
-#[inline]
-pub(crate) fn leading_ipv4(line: &[u8]) -> Leading<u32> {
-    let word = u128::from_le_bytes(*line.first_chunk::<16>()?);
-    let values = word ^ repeated(b'0');
-    let dots = zero_bytes(word ^ repeated(b'.'));
-    let end = (above_nine(values) ^ dots).trailing_zeros() / 8;
-    if end > 15 || line.get(end as usize) != Some(&b' ') {
+pub(crate) fn leading_ipv4(window: &[u8; WINDOW_BYTES], end: u8) -> Leading<u32> {
+    let sixteen = window.first_chunk::<16>()?;
+    let ends = positions_of(end, sixteen);
+    // All bits below the lowest one; none is set in no bits, and all of them are too many.
+    let before_end = !ends & ends.wrapping_sub(1);
+    let dots = positions_of(b'.', sixteen) & before_end;
+    let n_bytes = ends.trailing_zeros() as usize;
+    let second = dots & dots.wrapping_sub(1);
+    let third = second & second.wrapping_sub(1);
+    if ends == 0 || third == 0 || third & (third - 1) != 0 {
         return None;
     }
-    let dots = dots & ((1 << (8 * end)) - 1);
-    if dots.count_ones() != 3 {
-        return None;
-    }
-    let first = dots.trailing_zeros() / 8;
-    let second = (dots & (dots - 1)).trailing_zeros() / 8;
-    let third = 15 - dots.leading_zeros() / 8;
-    let mut bits = 0;
-    for (from, to) in [(0, first), (first + 1, second), (second + 1, third), (third + 1, end)] {
-        bits = bits << 8 | octet(values >> (8 * from), to.wrapping_sub(from))?;
-    }
-    Some((bits, end as usize))
+    let [first, second, third] = [dots, second, third].map(|dots| dots.trailing_zeros() as usize);
+    let high = octets(places(window, 0, first)?, places(window, first + 1, second)?)?;
+    let low = octets(places(window, second + 1, third)?, places(window, third + 1, n_bytes)?)?;
+    Some((high << 16 | low, n_bytes))
 }
 
-/// One to three digits, the first in the lowest byte.
+/// One to three digits, the ones in the highest byte, then the tens and the hundreds; and the least
+/// number that so many digits may make. Elsewhere a leading zero means octal; AWS writes none.
 #[inline]
-fn octet(values: u128, n_digits: u32) -> Option<u32> {
-    let three = u32::try_from(values & 0xff_ffff).ok()?;
-    let leading_zero = n_digits > 1 && three.to_le_bytes()[0] == 0;
-    // Elsewhere a leading zero means octal; AWS writes none.
-    if n_digits.wrapping_sub(1) > 2 || leading_zero {
+fn places(window: &[u8; WINDOW_BYTES], from: usize, to: usize) -> Option<(u32, u32)> {
+    const LEAST: [u32; 3] = [0, 10, 100];
+    let n_digits = to.wrapping_sub(from);
+    let least = LEAST.get(n_digits.wrapping_sub(1))?;
+    let from = from & 15;
+    let four = window.get(from..from + 4)?.first_chunk::<4>()?;
+    Some(((u32::from_le_bytes(*four) ^ 0x3030_3030) << (32 - 8 * n_digits), *least))
+}
+
+/// Two numbers of an address, side by side in one word while they are read and checked.
+#[inline]
+fn octets(first: (u32, u32), second: (u32, u32)) -> Option<u32> {
+    const LOW_BYTES: u64 = 0x0000_00ff_0000_00ff;
+    const SIGNS: u64 = 0x8000_0000_8000_0000;
+    let places = u64::from(first.0) | u64::from(second.0) << 32;
+    let least = u64::from(first.1) | u64::from(second.1) << 32;
+    let others = (places.wrapping_add(ABOVE_NINE) | places) & HIGH_BITS;
+    let hundreds = (places >> 8 & LOW_BYTES) * 100;
+    let values = hundreds + (places >> 16 & LOW_BYTES) * 10 + (places >> 24 & LOW_BYTES);
+    // Where a value is too small, the subtraction takes the sign set for it.
+    let too_small = !((values | SIGNS) - least) & SIGNS;
+    let too_large = values & !LOW_BYTES;
+    if others | too_small | too_large != 0 {
         return None;
     }
-    let [hundreds, tens, ones, _] = (three << (8 * (3 - n_digits))).to_le_bytes().map(u32::from);
-    let value = hundreds * 100 + tens * 10 + ones;
-    (value <= 255).then_some(value)
+    let (first, second) = (values & 0xff, values >> 32);
+    u32::try_from(first << 8 | second).ok()
 }
 
 /// How many bytes there are before the first space.
@@ -128,16 +135,21 @@ mod tests {
     use super::*;
     use crate::value::{address, number};
 
-    const REST: &str = " 9.9.9.9 the rest of the line";
+    const REST: &str = " 9.9.9.9 the rest of the line\n";
+
+    /// The text with more after it.
+    fn window(text: &[u8]) -> [u8; WINDOW_BYTES] {
+        *[text, REST.as_bytes()].concat().first_chunk().unwrap()
+    }
 
     proptest! {
         #[test]
         fn numbers_agree_with_std(text in "[0-9]{0,22}|[-+0-9a-z/:]{0,12}") {
             let std = text.parse::<u64>().ok().filter(|_| !text.starts_with('+'));
             prop_assert_eq!(number(text.as_bytes()), std);
-            let leading = leading_number(format!("{text}{REST}").as_bytes());
+            let window = window(text.as_bytes());
             let want = std.filter(|_| text.len() < 16).map(|value| (value, text.len()));
-            prop_assert_eq!(leading, want);
+            prop_assert_eq!(leading_number(&window, b' '), want);
         }
 
         #[test]
@@ -147,26 +159,26 @@ mod tests {
                 IpAddr::V6(address) => u128::from(address),
             });
             prop_assert_eq!(address(text.as_bytes()), std);
-            let leading = leading_ipv4(format!("{text}{REST}").as_bytes());
+            let window = window(text.as_bytes());
             let want = text.parse::<Ipv4Addr>().ok().map(|address| (u32::from(address), text.len()));
-            prop_assert_eq!(leading, want);
+            prop_assert_eq!(leading_ipv4(&window, b' '), want);
         }
 
         #[test]
         fn every_ipv4_is_read(bits: u32) {
             let text = Ipv4Addr::from(bits).to_string();
-            let leading = leading_ipv4(format!("{text}{REST}").as_bytes());
-            prop_assert_eq!(leading, Some((bits, text.len())));
+            let window = window(text.as_bytes());
+            prop_assert_eq!(leading_ipv4(&window, b' '), Some((bits, text.len())));
         }
 
         #[test]
-        fn bytes_that_are_no_text_are_no_value(bytes: Vec<u8>) {
-            let line = [bytes.as_slice(), REST.as_bytes()].concat();
-            let token = line.split(|&byte| byte == b' ').next().unwrap();
+        fn bytes_that_are_no_text_are_no_value(bytes: Vec<u8>, end in prop_oneof![Just(b' '), Just(b'\n')]) {
+            let window = window(&bytes);
+            let token = window.split(|&byte| byte == end).next().unwrap();
             let text = from_utf8(token).unwrap_or("x");
-            prop_assert_eq!(leading_ipv4(&line).is_some(), text.parse::<Ipv4Addr>().is_ok());
-            prop_assert_eq!(value_len(&line), token.len());
-            let _ = leading_number(&line);
+            prop_assert_eq!(leading_ipv4(&window, end).is_some(), text.parse::<Ipv4Addr>().is_ok());
+            let is_number = token.iter().all(u8::is_ascii_digit) && (1..16).contains(&token.len());
+            prop_assert_eq!(leading_number(&window, end).is_some(), is_number);
         }
 
         #[test]

@@ -4,10 +4,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ingest::DecodeOptions;
 use ingest::source::stream::{Content, Polled, Stream};
+use ingest::{DecodeOptions, Messages};
 
-use super::message::Messages;
 use super::stop::Stop;
 use super::{Health, POLL_WAIT};
 use crate::clock;

@@ -13,11 +13,10 @@ use std::thread;
 use anyhow::Result;
 use ingest::source::stream::{Content, Delivery};
 use ingest::{
-    DecodeOptions, Field, FieldSet, FlowBatch, Ledger, LogFile, Reader, RejectReason, Tally,
+    DecodeOptions, Field, FieldSet, FlowBatch, Ledger, LogFile, Messages, Reader, RejectReason,
+    Tally,
 };
 use model::fold::{Aggregator, FoldOptions, WindowState};
-
-use super::message::Messages;
 
 /// What a poll came to, beside the windows.
 #[derive(Debug, Default)]

@@ -11,7 +11,6 @@ mod fold;
 mod health;
 mod inputs;
 mod listen;
-mod message;
 mod metrics;
 mod outlet;
 mod replay;

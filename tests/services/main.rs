@@ -7,6 +7,7 @@
 
 mod bench;
 mod cwl;
+mod kinesis;
 #[path = "../program/mod.rs"]
 mod program;
 mod proxy;

@@ -6,6 +6,8 @@ pub mod aws;
 #[cfg(feature = "cwl")]
 pub mod cwl;
 mod error;
+#[cfg(feature = "kinesis")]
+pub mod kinesis;
 #[cfg(feature = "s3")]
 pub mod s3;
 #[cfg(feature = "sqs")]
