@@ -1,5 +1,10 @@
 //! What the user typed, and nothing more: [`crate::plan`] makes of it what is to be done.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are help texts: URLs stand in them as people type them"
+)]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -200,18 +200,3 @@ fn a_refusal_names_the_permission() {
     let mut cwl = open(&proxy.url(), &format!("cwl://{group}"), quick(), &Positions::new());
     assert_eq!(cwl.poll(WAIT).unwrap_err().denied(), Some("FilterLogEvents"));
 }
-
-#[test]
-fn a_service_that_is_not_there_is_given_up_at_once_without_credentials() {
-    let url = CwlUrl::parse("cwl://flows").unwrap().unwrap();
-    let options = AwsOptions {
-        profile: Some("no-such-profile".to_owned()),
-        endpoint_url: Some(moto()),
-        region: Some("us-east-1".to_owned()),
-        ..AwsOptions::default()
-    };
-    let aws = Aws::new(options).unwrap();
-    let mut cwl = Cwl::open(&aws, &url, quick(), &Positions::new()).unwrap();
-    let error = cwl.poll(WAIT).unwrap_err().to_string();
-    assert!(error.contains("credential") || error.contains("profile"), "{error}");
-}

@@ -87,3 +87,13 @@ fn a_queue_is_looked_into_and_left_as_it_is() {
     assert_shows(&check(&moto(), &[&url]), 0, &["about 2 waiting"]);
     assert_shows(&check(&moto(), &["sqs://no-such-queue"]), 3, &["trouble", "GetQueueUrl"]);
 }
+
+#[test]
+fn without_credentials_nothing_is_asked_again() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    let endpoint = ["--region", "us-east-1", "--endpoint-url", &moto()];
+    let output = command.args(["sources", "check", "cwl://flows"]).args(endpoint).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_shows(&(output.status.code().unwrap(), shown), 3, &["trouble", "credential"]);
+}

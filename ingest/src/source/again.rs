@@ -34,6 +34,12 @@ pub(super) fn reason<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<&'s
 
 /// Waiting does not bring them.
 fn speaks_of_credentials(error: &(dyn Error + 'static)) -> bool {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    chain.into_iter().any(|error| error.to_string().contains("credential"))
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("credential") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -95,7 +95,7 @@ fn readings(rest: &str) -> Vec<(String, Option<String>)> {
     let is_stream = |(_, prefix): &(String, Option<String>)| {
         let begins =
             |with: &&str| prefix.as_deref().is_some_and(|prefix| prefix.starts_with(*with));
-        STREAM_BEGINNINGS.iter().any(|with| begins(with))
+        STREAM_BEGINNINGS.iter().any(begins)
     };
     let whole_at = usize::from(cut.first().is_some_and(is_stream));
     cut.insert(whole_at, whole);
