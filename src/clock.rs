@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 /// Now.
 #[expect(
     clippy::disallowed_methods,
@@ -12,12 +14,13 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Now, Unix seconds; 0 on a clock before 1970.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how far a source is behind is against the user's time"
-)]
+/// Now as logs tell it.
+#[expect(clippy::disallowed_methods, reason = "log lines and lags are about the user's time")]
+pub(crate) fn wall() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Now, Unix seconds.
 pub(crate) fn unix_secs() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    wall().as_second()
 }

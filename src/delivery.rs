@@ -54,7 +54,8 @@ impl<'a> Delivery<'a> {
     }
 }
 
-fn read_suppressions(args: &TellArgs) -> Result<Suppressions> {
+/// Reads what is to be hidden.
+pub(crate) fn read_suppressions(args: &TellArgs) -> Result<Suppressions> {
     let Some(path) = &args.suppress else { return Ok(Suppressions::default()) };
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -62,7 +63,7 @@ fn read_suppressions(args: &TellArgs) -> Result<Suppressions> {
 }
 
 /// Says what a suppression hid: what is hidden must not be forgotten.
-fn note_hit(hit: &Hit) {
+pub(crate) fn note_hit(hit: &Hit) {
     let expired = if hit.is_expired { ", expired: hides nothing" } else { "" };
     output::note(&format!(
         "suppression {}: hid {} deviations, {} whole findings{expired} ({})",

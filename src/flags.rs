@@ -12,8 +12,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::duration;
 
 mod backfill;
+mod watch;
 
 pub(crate) use backfill::BackfillArgs;
+#[cfg(feature = "watch")]
+pub(crate) use watch::LogForm;
+pub(crate) use watch::WatchArgs;
 
 /// Learns how AWS workloads talk to each other from VPC Flow Logs, finds the moment one starts to
 /// behave differently, and hands over a reversible plan to quarantine it.
@@ -51,6 +55,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tidegate backfill s3://logs/prefix --since 2025-03-03 --until 2025-03-10 --dry-run\n  tidegate backfill ./AWSLogs --since 2025-03-03 --until 2025-03-10 --learn 14d --findings findings.jsonl --resume backfill.state\n\nExit codes: as of detect"
     )]
     Backfill(BackfillArgs),
+    /// Judge a stream as it comes, until it is told to stop (SIGTERM or Ctrl-C).
+    #[command(
+        after_help = "Examples:\n  tidegate watch kinesis://flow-logs --state /var/lib/tidegate --output json --log json\n  tidegate watch sqs://flow-log-objects --state s3://my-bucket/tidegate --baseline shop.parquet\n\nExit codes: 0 told to stop; 2 error, after saving what was read before it"
+    )]
+    Watch(WatchArgs),
     /// Merge baselines, or look into one.
     #[command(subcommand)]
     Baseline(BaselineCommand),
@@ -132,7 +141,7 @@ pub(crate) struct AwsArgs {
     pub(crate) requester_pays: bool,
 }
 
-#[cfg(feature = "s3")]
+#[cfg(any(feature = "s3", feature = "kinesis", feature = "cwl"))]
 impl AwsArgs {
     /// A way to AWS with these settings.
     pub(crate) fn connect(&self) -> anyhow::Result<ingest::source::aws::Aws> {

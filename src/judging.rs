@@ -3,6 +3,8 @@
 //! A finding that closes is told at once, with what was known in that window, so that it reads the
 //! same however many runs the records were judged in. Those still open are told at the end of a run.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use detect::suggest::{PlanBudget, PlanOptions};
 use detect::{Episode, Finding, Judge};
@@ -10,7 +12,7 @@ use model::activity::Activity;
 use model::identity::{Directory, Party};
 
 use crate::advice;
-use crate::pipeline::Windows;
+use crate::closing::Windows;
 
 /// Plans for findings that closed longer ago than this weigh on no other's.
 const PLANS_KEPT_SECS: i64 = 30 * 86_400;
@@ -24,6 +26,8 @@ pub(crate) struct Judging<'a> {
     /// Plans made for findings that are closed.
     budget: PlanBudget,
     closed: Vec<Finding>,
+    /// Findings that changed since [`Judging::news`] was last asked.
+    changed: BTreeSet<String>,
 }
 
 impl Windows for Judging<'_> {
@@ -33,7 +37,7 @@ impl Windows for Judging<'_> {
 
     fn take(&mut self, activity: &Activity, directory: &Directory) -> Result<()> {
         self.newest = self.newest.max(activity.end());
-        self.judge.judge(activity);
+        self.changed.extend(self.judge.judge(activity));
         let closed = self.judge.episodes().take_closed();
         if !closed.is_empty() {
             self.budget.forget_before(activity.end() - PLANS_KEPT_SECS);
@@ -52,19 +56,45 @@ impl<'a> Judging<'a> {
         plans: &'a PlanOptions,
         budget: PlanBudget,
     ) -> Self {
-        Self { judge, newest, plans, budget, closed: Vec::new() }
+        Self { judge, newest, plans, budget, closed: Vec::new(), changed: BTreeSet::new() }
     }
 
     /// The last revision of each finding that closed in this run or is open, by first record and id,
     /// with what to do about it.
     pub(crate) fn findings(&mut self, directory: &Directory) -> Vec<Finding> {
-        let open: Vec<Episode> = self.judge.episodes().open().cloned().collect();
-        // What is open is told anew in the next run, so it leaves no mark on the budget.
-        let mut budget = self.budget.clone();
-        let told = tell(&self.judge, &open, directory, self.plans, &mut budget);
+        self.changed.clear();
+        let told = self.tell_open(directory);
         let mut findings: Vec<Finding> = self.closed.drain(..).chain(told).collect();
         findings.sort_by(in_order);
         findings
+    }
+
+    /// The last revision of each finding that closed or changed since this was last asked, in the
+    /// order and with the advice that [`Self::findings`] would give now.
+    #[cfg(feature = "watch")]
+    pub(crate) fn news(&mut self, directory: &Directory) -> Vec<Finding> {
+        let changed = std::mem::take(&mut self.changed);
+        let mut findings: Vec<Finding> = self.closed.drain(..).collect();
+        if changed.len() > findings.len() {
+            // Plans are weighed against each other, so all that is open is planned for.
+            let open = self.tell_open(directory);
+            findings.extend(open.into_iter().filter(|finding| changed.contains(&finding.id)));
+        }
+        findings.sort_by(in_order);
+        findings
+    }
+
+    fn tell_open(&mut self, directory: &Directory) -> Vec<Finding> {
+        let open: Vec<Episode> = self.judge.episodes().open().cloned().collect();
+        // What is open is told anew later, so it leaves no mark on the budget.
+        let mut budget = self.budget.clone();
+        tell(&self.judge, &open, directory, self.plans, &mut budget)
+    }
+
+    /// The plans made for what closed.
+    #[cfg(feature = "watch")]
+    pub(crate) fn budget(&self) -> &PlanBudget {
+        &self.budget
     }
 
     /// The judge, and the plans made for what closed.

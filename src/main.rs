@@ -2,6 +2,7 @@
 
 mod advice;
 mod clock;
+mod closing;
 mod commands;
 mod delivery;
 mod duration;
@@ -15,6 +16,8 @@ mod progress;
 mod sources;
 mod state;
 mod survey;
+#[cfg(feature = "watch")]
+mod watch;
 
 use std::process::ExitCode;
 

@@ -3,22 +3,63 @@
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use detect::report::{Color, TextOptions};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::clock;
 
 /// Reports are as wide as a page of text: a terminal wider than that is not read faster.
 const WIDTH: usize = 100;
 
+/// Whether lines on standard error are JSON. Standard error is one for the whole process, and so is how
+/// it is written.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on lines on standard error are JSON objects.
+#[cfg(feature = "watch")]
+pub(crate) fn log_json() {
+    IS_JSON.store(true, Ordering::Relaxed);
+}
+
 /// A line on standard error.
-#[expect(clippy::print_stderr, reason = "the one place that writes there")]
 pub(crate) fn note(text: &str) {
-    eprintln!("{}", printable(text));
+    log("info", text, &[]);
 }
 
 /// What went wrong, on standard error.
 pub(crate) fn complain(text: &str) {
-    note(text);
+    log("error", text, &[]);
+}
+
+/// A line on standard error, with what it is about as members of their own.
+#[cfg(feature = "watch")]
+pub(crate) fn event(text: &str, about: &[(&str, Value)]) {
+    log("info", text, about);
+}
+
+#[expect(clippy::print_stderr, reason = "the one place that writes there")]
+fn log(level: &str, text: &str, about: &[(&str, Value)]) {
+    if IS_JSON.load(Ordering::Relaxed) {
+        eprintln!("{}", json_line(level, text, about, clock::wall()));
+        return;
+    }
+    let about: Vec<String> = about.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
+    eprintln!("{}", printable(&format!("{text}{about}")));
+}
+
+/// JSON escapes what steers terminals, but for the marks that turn text round.
+fn json_line(level: &str, text: &str, about: &[(&str, Value)], now: Timestamp) -> String {
+    let mut line = Map::new();
+    line.insert("time".to_owned(), now.to_string().into());
+    line.insert("level".to_owned(), level.into());
+    line.insert("message".to_owned(), printable(text).into());
+    line.extend(about.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    Value::Object(line).to_string()
 }
 
 /// Standard output, buffered.
@@ -75,6 +116,17 @@ pub(crate) fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_json_line_is_one_line_whatever_the_text() {
+        let about = [("input", Value::from("a\"\n"))];
+        let line = json_line("info", "x\ny\u{1b}", &about, Timestamp::UNIX_EPOCH);
+        assert!(!line.contains('\n'), "{line}");
+        let read: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["message"], "x\ny\u{fffd}");
+        assert_eq!(read["input"], "a\"\n");
+        assert_eq!(read["time"], "1970-01-01T00:00:00Z");
+    }
 
     #[test]
     fn escape_sequences_do_not_reach_a_terminal() {

@@ -9,23 +9,15 @@ use std::thread;
 use anyhow::{Result, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use ingest::{DecodeOptions, FieldSet, LogFile, Place, ReadError, Reader, RejectReason, Tally};
-use model::activity::Activity;
 use model::fold::{Aggregator, FoldOptions};
-use model::identity::{Directory, Party};
-use model::settle::{Carried, settle};
+use model::identity::Directory;
+use model::settle::Carried;
 
+use crate::closing::{Closing, Windows, add_up};
 use crate::progress::Progress;
 
 /// Samples of rejected records that are shown per reason.
 const SAMPLES_MAX: usize = 3;
-
-/// What a closed window goes to.
-pub(crate) trait Windows {
-    /// Whether a party is known to serve a port.
-    fn serves(&self, party: &Party, port: u16, protocol: u8) -> bool;
-    /// Takes the next window; the directory knows who is who as of its end.
-    fn take(&mut self, activity: &Activity, directory: &Directory) -> Result<()>;
-}
 
 /// How input ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +169,7 @@ impl Drain<'_, '_> {
             self.n_done += 1;
         }
         match self.watermark() {
-            Some(watermark) => self.close(watermark),
+            Some(watermark) => self.closing().until(watermark).map(drop),
             None => Ok(()),
         }
     }
@@ -190,41 +182,23 @@ impl Drain<'_, '_> {
         Some(open.first()?.origin.time? - self.reading.lateness_secs)
     }
 
-    fn close(&mut self, watermark: i64) -> Result<()> {
-        for (start, state) in self.aggregator.close(watermark) {
-            self.settle(start, &state)?;
+    fn closing(&mut self) -> Closing<'_> {
+        Closing {
+            aggregator: self.aggregator,
+            carried: self.carried,
+            directory: self.directory,
+            ledger: &mut self.outcome.ledger,
+            windows: self.windows,
         }
-        Ok(())
-    }
-
-    fn settle(&mut self, start: i64, state: &model::fold::WindowState) -> Result<()> {
-        let windows = &mut *self.windows;
-        let activity = settle(
-            start,
-            self.aggregator.options().window_secs,
-            state,
-            self.carried,
-            self.directory,
-            &|party, port, protocol| windows.serves(party, port, protocol),
-            &mut self.outcome.ledger,
-        );
-        windows.take(&activity, self.directory)
     }
 
     fn finish(mut self) -> Result<Outcome> {
-        let rest = match self.reading.tail {
-            Tail::Close => self.aggregator.close_all(),
-            Tail::Keep => match self.newest_bound() {
-                Some(watermark) => self.aggregator.close(watermark),
-                None => Vec::new(),
-            },
+        match (self.reading.tail, self.newest_bound()) {
+            (Tail::Close, _) => self.closing().all()?,
+            (Tail::Keep, Some(watermark)) => self.closing().until(watermark)?,
+            (Tail::Keep, None) => 0,
         };
-        for (start, state) in rest {
-            self.settle(start, &state)?;
-        }
-        self.outcome.ledger.merge(self.aggregator.ledger());
-        let open = self.aggregator.open_windows().values().map(model::fold::WindowState::n_records);
-        self.outcome.ledger.open = open.sum();
+        add_up(&mut self.outcome.ledger, self.aggregator);
         self.outcome.unreadable.sort();
         self.outcome.samples.values_mut().for_each(|samples| samples.sort());
         Ok(self.outcome)

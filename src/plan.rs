@@ -7,9 +7,10 @@ use model::fold::{Aggregator, FoldOptions};
 use model::identity::Directory;
 use model::settle::Carried;
 
+use crate::closing::Windows;
 use crate::flags::SourceArgs;
 use crate::output;
-use crate::pipeline::{self, Outcome, Reading, Tail, Windows};
+use crate::pipeline::{self, Outcome, Reading, Tail};
 use crate::sources::{self, Reach, Sources, Wanted};
 use crate::survey::{self, Survey};
 use crate::{duration, identity};
@@ -45,42 +46,22 @@ impl ReadPlan {
         listed_from: Option<i64>,
         new: &mut dyn FnMut(Vec<LogFile>) -> Vec<LogFile>,
     ) -> Result<Self> {
-        let zone = zone(args)?;
-        let wanted = Wanted { listed_from, ..wanted(args, &zone)? };
+        let ground = Ground::of(args)?;
+        let wanted = Wanted { listed_from, ..ground.wanted };
         let Sources { files, reach } = sources::find(&args.sources, &args.aws, wanted)?;
         let files = new(files);
-        let format = args
-            .log_format
-            .as_deref()
-            .map(|spec| LogFormat::parse(spec).context("--log-format"))
-            .transpose()?;
-        let columns = Aggregator::columns();
-        let decode = DecodeOptions { format, ..DecodeOptions::of_columns(columns) };
-        let survey = survey::of_files(&files, &reach, &decode);
+        let survey = survey::of_files(&files, &reach, &ground.decode);
         let interval_secs = interval(args, &survey, baseline_interval_secs)?;
         survey.report(interval_secs, args.interval.is_some());
-        let fold = FoldOptions {
-            since: wanted.since,
-            until: wanted.until,
-            ..FoldOptions::new(window_secs(interval_secs))
-        };
-        let options = identity::read(
-            &args.inventory,
-            at(args.inventory_time.as_deref(), &zone).context("--inventory-time")?,
-            args.labels.as_deref(),
-            args.ip_ranges.as_deref(),
-        )?;
-        let directory = Directory::new(options);
-        let lateness_secs = args.lateness;
         Ok(Self {
             files,
             reach,
-            decode,
-            fold,
-            lateness_secs,
+            fold: ground.fold(interval_secs),
+            decode: ground.decode,
+            lateness_secs: args.lateness,
             interval_secs,
-            zone,
-            directory,
+            zone: ground.zone,
+            directory: ground.directory,
             survey,
         })
     }
@@ -102,6 +83,44 @@ impl ReadPlan {
     /// The fields the logs declare.
     pub(crate) fn fields(&self) -> FieldSet {
         self.survey.declared
+    }
+}
+
+/// What can be said before anything is read, whatever brings it.
+pub(crate) struct Ground {
+    pub(crate) zone: TimeZone,
+    pub(crate) wanted: Wanted,
+    pub(crate) decode: DecodeOptions,
+    pub(crate) directory: Directory,
+}
+
+impl Ground {
+    /// Makes sense of the options and reads who is who.
+    pub(crate) fn of(args: &SourceArgs) -> Result<Self> {
+        let zone = zone(args)?;
+        let wanted = wanted(args, &zone)?;
+        let format = args
+            .log_format
+            .as_deref()
+            .map(|spec| LogFormat::parse(spec).context("--log-format"))
+            .transpose()?;
+        let decode = DecodeOptions { format, ..DecodeOptions::of_columns(Aggregator::columns()) };
+        let options = identity::read(
+            &args.inventory,
+            at(args.inventory_time.as_deref(), &zone).context("--inventory-time")?,
+            args.labels.as_deref(),
+            args.ip_ranges.as_deref(),
+        )?;
+        Ok(Self { zone, wanted, decode, directory: Directory::new(options) })
+    }
+
+    /// How logs of this interval are folded.
+    pub(crate) fn fold(&self, interval_secs: i64) -> FoldOptions {
+        FoldOptions {
+            since: self.wanted.since,
+            until: self.wanted.until,
+            ..FoldOptions::new(window_secs(interval_secs))
+        }
     }
 }
 
@@ -131,7 +150,7 @@ fn window_secs(interval_secs: i64) -> i64 {
 }
 
 /// The interval the user gave, else the one the records show; the baseline's has to agree.
-fn interval(args: &SourceArgs, survey: &Survey, baseline: Option<i64>) -> Result<i64> {
+pub(crate) fn interval(args: &SourceArgs, survey: &Survey, baseline: Option<i64>) -> Result<i64> {
     let given = args.interval.as_deref().and_then(|text| text.parse().ok());
     let found = given.or_else(|| survey.interval_secs());
     let interval = found.or(baseline).unwrap_or(60);

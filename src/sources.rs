@@ -30,6 +30,12 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
+    /// Reads objects in S3.
+    #[cfg(feature = "sqs")]
+    pub(crate) fn of_objects(aws: &ingest::source::aws::Aws) -> Self {
+        Self { s3: Some(ingest::source::s3::S3::new(aws)) }
+    }
+
     /// What reads these files, in this order.
     #[cfg(feature = "s3")]
     pub(crate) fn reader(&self, files: &[LogFile]) -> Reader {

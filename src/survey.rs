@@ -46,7 +46,7 @@ pub(crate) fn of_files(files: &[LogFile], reach: &Reach, options: &DecodeOptions
 }
 
 /// A file that cannot be read is named when its turn comes, not here.
-fn look(file: &LogFile, reader: &Reader, options: &DecodeOptions, survey: &mut Survey) {
+pub(crate) fn look(file: &LogFile, reader: &Reader, options: &DecodeOptions, survey: &mut Survey) {
     if file.place.is_parquet() {
         reader.read(file, options, &mut |batch| survey.add(&batch));
         return;
@@ -70,7 +70,8 @@ fn look(file: &LogFile, reader: &Reader, options: &DecodeOptions, survey: &mut S
 }
 
 impl Survey {
-    fn add(&mut self, batch: &FlowBatch) {
+    /// Looks at more records.
+    pub(crate) fn add(&mut self, batch: &FlowBatch) {
         self.declared = self.declared.union(batch.declared());
         self.n_records += batch.n_records() as u64;
         if let (Some(start), Some(end)) = (batch.time(Field::Start), batch.time(Field::End)) {
@@ -83,6 +84,18 @@ impl Survey {
         self.has_flags |= batch
             .small(Field::TcpFlags)
             .is_some_and(|flags| flags.iter().flatten().any(|flags| flags & 2 != 0));
+    }
+
+    /// Whether more records would hardly show another interval: one that is long settles it.
+    #[cfg(feature = "watch")]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.n_records >= RECORDS_MAX || self.longest_secs > LONGER_THAN_60_SECS
+    }
+
+    /// Whether there was anything to look at.
+    #[cfg(feature = "watch")]
+    pub(crate) fn has_records(&self) -> bool {
+        self.n_records > 0
     }
 
     /// The aggregation interval the records show, seconds; `None` if there are too few to tell: an

@@ -7,8 +7,9 @@ use model::activity::Activity;
 use model::baseline::{self, Baseline, Flagged};
 use model::identity::{Directory, Party};
 
+use crate::closing::Windows;
 use crate::flags::LearnArgs;
-use crate::pipeline::{Outcome, Windows};
+use crate::pipeline::Outcome;
 use crate::plan::{self, ReadPlan};
 use crate::{Ending, output};
 

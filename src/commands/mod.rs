@@ -3,12 +3,14 @@
 mod backfill;
 mod baseline;
 mod demo;
-mod detect;
+pub(crate) mod detect;
 mod explain;
 mod generate;
 mod learn;
 mod services;
 mod sources;
+#[cfg(feature = "watch")]
+pub(crate) mod watch;
 
 use anyhow::Result;
 use clap::CommandFactory;
@@ -24,6 +26,13 @@ pub(crate) fn run(arguments: Cli) -> Result<Ending> {
         Command::Learn(args) => learn::run(&args),
         Command::Detect(args) => detect::run(&args),
         Command::Backfill(args) => backfill::run(&args),
+        #[cfg(feature = "watch")]
+        Command::Watch(args) => watch::run(&args),
+        #[cfg(not(feature = "watch"))]
+        Command::Watch(_) => anyhow::bail!(
+            "this build watches no streams; build it with `--features kinesis,cwl,sqs`, or those of them \
+             that are needed"
+        ),
         Command::Baseline(command) => baseline::run(command),
         Command::Services(args) => services::run(&args),
         Command::Sources(command) => sources::run(&command),

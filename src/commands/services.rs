@@ -6,8 +6,8 @@ use anyhow::Result;
 use model::activity::Activity;
 use model::identity::{Directory, Party};
 
+use crate::closing::Windows;
 use crate::flags::ServicesArgs;
-use crate::pipeline::Windows;
 use crate::plan::{self, ReadPlan};
 use crate::{Ending, output};
 

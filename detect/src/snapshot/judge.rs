@@ -44,6 +44,17 @@ impl Judge {
         judge
     }
 
+    /// What it keeps in mind beside the evidence, as it is now. Episodes that closed must have been taken.
+    pub fn memory(&self) -> JudgeMemory {
+        JudgeMemory {
+            judged_from: self.judged_from,
+            scans: self.scans.clone(),
+            beacons: self.beacons.clone(),
+            episodes: self.episodes.clone(),
+            novelty: self.novelty.clone(),
+        }
+    }
+
     /// The evidence and the rest, at the end of a run. Episodes that closed must have been taken.
     pub fn into_parts(self) -> (Baseline, JudgeMemory) {
         let memory = JudgeMemory {

@@ -79,4 +79,12 @@ pub trait Stream: Send {
 
     /// What was handed out up to the last call of [`Self::positions`] is safe: the service may forget it.
     fn saved(&mut self) -> Result<(), SourceError>;
+
+    /// Nothing came of an object that was handed out: what told of it is not to be forgotten, so that it
+    /// is handed out again. A stream that cannot do so does nothing.
+    fn unread(&mut self, _object: &LogFile) {}
+
+    /// These inputs are far ahead of others, and are not to be read from until they are no longer named
+    /// here. A stream that cannot do so does nothing.
+    fn hold(&mut self, _inputs: &[Arc<str>]) {}
 }

@@ -1,0 +1,55 @@
+//! What was typed after `tidegate watch`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{SourceArgs, TellArgs};
+use crate::duration;
+
+#[derive(Debug, Args)]
+#[cfg_attr(not(feature = "watch"), expect(dead_code, reason = "says that it is not built in"))]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// What is normal, from `learn`; counts when there is no state yet.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Only learn from the first part of the stream, counted from its smallest record time.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::seconds)]
+    pub(crate) warmup: i64,
+    /// Save what was learned into the baseline file at the end.
+    #[arg(long, requires = "baseline")]
+    pub(crate) update_baseline: bool,
+    /// Save here, in a folder or under `s3://BUCKET/PREFIX`, how far it came, and go on from there.
+    #[arg(long, value_name = "DIR|URL")]
+    pub(crate) state: Option<String>,
+    /// How often to save the state; findings are saved and told within seconds.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration::seconds)]
+    pub(crate) save_every: i64,
+    /// Close the last windows when it is told to stop, although --state could carry them on.
+    #[arg(long, requires = "state", value_name = "")]
+    pub(crate) r#final: bool,
+    /// Where to begin when no state says where the last run stopped: trim-horizon, latest, or a time.
+    #[arg(long, value_name = "WHERE", default_value = "latest")]
+    pub(crate) start: String,
+    /// An input that brings nothing for so long, and has nothing waiting, holds no window open.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::seconds)]
+    pub(crate) idle: i64,
+    /// Where to answer /metrics, /healthz and /readyz; `off` opens no port.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    pub(crate) listen: String,
+    /// How to write what happens to standard error.
+    #[arg(long, value_enum, default_value_t = LogForm::Text)]
+    pub(crate) log: LogForm,
+    #[command(flatten)]
+    pub(crate) tell: TellArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
