@@ -34,30 +34,11 @@ pub(crate) struct ReadPlan {
 impl ReadPlan {
     /// Finds the files, looks at their first records, and says what the log cannot carry.
     pub(crate) fn of(args: &SourceArgs, baseline_interval_secs: Option<i64>) -> Result<Self> {
-        let zone = TimeZone::get(&args.timezone).with_context(|| {
-            format!("`{}` is not a time zone: write one as in Europe/Berlin", args.timezone)
-        })?;
-        let at = |text: &Option<String>| {
-            text.as_deref().map(|text| duration::time(text, &zone)).transpose()
-        };
-        let wanted = Wanted {
-            since: at(&args.since).context("--since")?,
-            until: at(&args.until).context("--until")?,
-            lateness_secs: args.lateness,
-        };
-        if let (Some(since), Some(until)) = (wanted.since, wanted.until)
-            && since >= until
-        {
-            bail!("--since is not before --until: no record can match");
-        }
+        let zone = zone(args)?;
+        let wanted = wanted(args, &zone)?;
         let Sources { files, reach } = sources::find(&args.sources, &args.aws, wanted)?;
-        let format = args
-            .log_format
-            .as_deref()
-            .map(|spec| LogFormat::parse(spec).context("--log-format"))
-            .transpose()?;
         let columns = Aggregator::columns();
-        let decode = DecodeOptions { format, ..DecodeOptions::of_columns(columns) };
+        let decode = decoding(args, columns)?;
         let survey = survey::of_files(&files, &reach, &decode);
         let interval_secs = interval(args, &survey, baseline_interval_secs)?;
         survey.report(interval_secs, args.interval.is_some());
@@ -66,13 +47,7 @@ impl ReadPlan {
             until: wanted.until,
             ..FoldOptions::new(window_secs(interval_secs))
         };
-        let options = identity::read(
-            &args.inventory,
-            at(&args.inventory_time).context("--inventory-time")?,
-            args.labels.as_deref(),
-            args.ip_ranges.as_deref(),
-        )?;
-        let directory = Directory::new(options);
+        let directory = directory(args, &zone)?;
         let lateness_secs = args.lateness;
         Ok(Self {
             files,
@@ -105,6 +80,46 @@ impl ReadPlan {
     pub(crate) fn fields(&self) -> FieldSet {
         self.survey.declared
     }
+}
+
+/// The time zone of hours of the week.
+pub(crate) fn zone(args: &SourceArgs) -> Result<TimeZone> {
+    TimeZone::get(&args.timezone).with_context(|| {
+        format!("`{}` is not a time zone: write one as in Europe/Berlin", args.timezone)
+    })
+}
+
+fn at(text: Option<&str>, zone: &TimeZone) -> Result<Option<i64>> {
+    text.map(|text| duration::time(text, zone)).transpose()
+}
+
+/// The records that are asked for.
+pub(crate) fn wanted(args: &SourceArgs, zone: &TimeZone) -> Result<Wanted> {
+    let since = at(args.since.as_deref(), zone).context("--since")?;
+    let until = at(args.until.as_deref(), zone).context("--until")?;
+    if let (Some(since), Some(until)) = (since, until)
+        && since >= until
+    {
+        bail!("--since is not before --until: no record can match");
+    }
+    Ok(Wanted { since, until, lateness_secs: args.lateness })
+}
+
+/// How these fields are decoded.
+pub(crate) fn decoding(args: &SourceArgs, columns: FieldSet) -> Result<DecodeOptions> {
+    let format = args
+        .log_format
+        .as_deref()
+        .map(|spec| LogFormat::parse(spec).context("--log-format"))
+        .transpose()?;
+    Ok(DecodeOptions { format, ..DecodeOptions::of_columns(columns) })
+}
+
+/// Who is who, before any record is read.
+pub(crate) fn directory(args: &SourceArgs, zone: &TimeZone) -> Result<Directory> {
+    let taken_at = at(args.inventory_time.as_deref(), zone).context("--inventory-time")?;
+    let (labels, ip_ranges) = (args.labels.as_deref(), args.ip_ranges.as_deref());
+    Ok(Directory::new(identity::read(&args.inventory, taken_at, labels, ip_ranges)?))
 }
 
 fn window_secs(interval_secs: i64) -> i64 {

@@ -3,9 +3,10 @@
 mod baseline;
 mod demo;
 mod detect;
-mod explain;
+pub(crate) mod explain;
 mod generate;
-mod learn;
+pub(crate) mod learn;
+mod query;
 mod services;
 
 use anyhow::Result;
@@ -24,6 +25,7 @@ pub(crate) fn run(arguments: Cli) -> Result<Ending> {
         Command::Baseline(command) => baseline::run(command),
         Command::Services(args) => services::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Query(args) => query::run(args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut output::stdout());
             Ok(Ending::Ran)
