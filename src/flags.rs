@@ -277,9 +277,10 @@ pub(crate) struct ServicesArgs {
 /// What `query --help` ends with.
 const QUERY_HELP: &str = "\
 Tables (`describe flows` shows a table's columns, `show tables` all tables):
-  flows             the records, each field of the log a column: account_id, pkt_dstaddr, …; an
-                    address is text, a time a timestamp in UTC; and what the file's name says: file,
-                    file_time, file_account, file_region, file_flow_log
+  flows             the records, NODATA and SKIPDATA too, each field of the log a column:
+                    account_id, pkt_dstaddr, …; an address is text, a time a timestamp in UTC; and
+                    what the file's name says: file, file_time, file_account, file_region,
+                    file_flow_log. In lists, end is \"end\", since SQL has the word for itself
   activity          conversations, a row per window: client, server, port, counts, verdict
   baseline          edges, with --baseline; also baseline_services, baseline_measures
   findings          with --findings; also deviations, a row each
@@ -289,7 +290,7 @@ Functions beside DataFusion's:
   prefix24(address)             its /24; of IPv6 its /48
   service_of(address[, time])   the service, from --inventory and --labels; else the address
 
-Only files that can hold what is asked for are read: a condition on \"end\" or start leaves out files
+Only files that can hold what is asked for are read: a condition on end or start leaves out files
 by the time in their names (as --since and --until do, --lateness allowed for), one on region,
 file_region, file_account or file_time by the rest. A field that a query does not name is not
 decoded, and so not checked.
@@ -297,7 +298,7 @@ decoded, and so not checked.
 Examples:
   tidegate query 'select action, count(*) from flows group by action' ./AWSLogs
   tidegate query \"select srcaddr, sum(bytes) as bytes from flows
-      where cidr_contains('10.0.0.0/16', srcaddr) and \\\"end\\\" >= '2025-03-03T14:00:00Z'
+      where cidr_contains('10.0.0.0/16', srcaddr) and end >= '2025-03-03T14:00:00Z'
       group by srcaddr order by bytes desc limit 10\" ./AWSLogs
   tidegate query 'select client, server, port, sum(attempts) from activity group by 1, 2, 3' \\
       ./AWSLogs --inventory enis.json --output csv --out edges.csv

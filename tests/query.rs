@@ -32,7 +32,13 @@ fn bucket() -> TempDir {
             let own = format!("111122223333 {region} eni-{net}");
             let times = format!("{} {}", from + 60, from + 119);
             let (a, b) = (format!("10.{net}.0.5"), format!("10.{net}.1.9"));
-            writeln!(text, "{own} {a} {b} {} 443 6 4 {} {times} ACCEPT OK", 40_000 + number, 100 + number).unwrap();
+            writeln!(
+                text,
+                "{own} {a} {b} {} 443 6 4 {} {times} ACCEPT OK",
+                40_000 + number,
+                100 + number
+            )
+            .unwrap();
             writeln!(text, "{own} 203.0.113.77 {a} 50000 22 6 1 60 {times} REJECT OK").unwrap();
             let name = format!("111122223333_vpcflowlogs_{region}_fl-0a_{stamp}_{number:08x}.log");
             fs::write(folder.path().join(&day).join(name), text).unwrap();
@@ -65,7 +71,7 @@ fn known_counts_are_found() {
     let all = row(
         folder.path(),
         "select count(*) as n, sum(bytes) as bytes, count(distinct srcaddr) as sources, \
-         min(start) as first, max(\"end\") as last from flows",
+         min(start) as first, max(end) as last from flows",
     );
     assert_eq!(all["n"], 48);
     assert_eq!(all["bytes"], 2 * (12 * 100 + 66) + 24 * 60);
@@ -80,10 +86,17 @@ fn known_counts_are_found() {
     let found: Vec<String> = rows(&run).iter().map(Value::to_string).collect();
     assert_eq!(
         found,
-        [("eu-west-3", "ACCEPT", 443), ("eu-west-3", "REJECT", 22), ("us-east-1", "ACCEPT", 443), ("us-east-1", "REJECT", 22)]
-            .map(|(region, action, port)| {
-                format!("{{\"action\":\"{action}\",\"dstport\":{port},\"n\":12,\"region\":\"{region}\"}}")
-            })
+        [
+            ("eu-west-3", "ACCEPT", 443),
+            ("eu-west-3", "REJECT", 22),
+            ("us-east-1", "ACCEPT", 443),
+            ("us-east-1", "REJECT", 22)
+        ]
+        .map(|(region, action, port)| {
+            format!(
+                "{{\"action\":\"{action}\",\"dstport\":{port},\"n\":12,\"region\":\"{region}\"}}"
+            )
+        })
     );
     assert!(run.stderr.contains("ledger: 48 records = 48 used"), "{}", run.stderr);
 }
@@ -134,12 +147,20 @@ fn files_outside_are_not_opened() {
         ("file_region in ('us-east-1', 'ap-south-1')", 12, 24),
         ("region = 'ap-south-1'", 0, 0),
         ("file_account = '999999999999'", 0, 0),
-        ("\"end\" between '2025-03-03T00:26:00Z' and '2025-03-03T00:32:00Z'", 4, 4),
-        ("\"end\" >= '2025-03-03T00:26:00' and \"end\" < '2025-03-03T00:32:00'", 4, 4),
-        ("timestamp '2025-03-03T00:26:00Z' <= \"end\" and start < '2025-03-03T00:31:30Z' and file_time < '2025-03-03T00:40:00Z'", 8, 8),
+        ("end between '2025-03-03T00:26:00Z' and '2025-03-03T00:32:00Z'", 4, 8),
+        ("end >= '2025-03-03T00:26:00' and end < '2025-03-03T00:32:00'", 4, 8),
+        (
+            "timestamp '2025-03-03T00:26:00Z' <= end and start < '2025-03-03T00:31:30Z' and file_time < '2025-03-03T00:40:00Z'",
+            6,
+            8,
+        ),
         ("file_time = '2025-03-03T00:30:00Z'", 2, 4),
         ("file_time = '2025-03-03T00:30:00Z' and region = 'eu-west-3'", 1, 2),
-        ("(file_time = '2025-03-03T00:30:00Z' or file_time = '2025-03-03T00:35:00Z') and bytes > 0", 4, 8),
+        (
+            "(file_time = '2025-03-03T00:30:00Z' or file_time = '2025-03-03T00:35:00Z') and bytes > 0",
+            4,
+            8,
+        ),
     ] {
         let sql = format!("select count(*) as n from flows where {condition}");
         let run = ask(folder.path(), &sql, &["--lateness", "0s"]);
@@ -147,7 +168,8 @@ fn files_outside_are_not_opened() {
         assert_eq!((n_read(&run), n), (n_files, n_rows), "{condition}\n{}", run.stderr);
     }
     // The flags leave out files as the conditions do.
-    let flags = ["--lateness", "0s", "--since", "2025-03-03T00:26:00Z", "--until", "2025-03-03T00:32:00Z"];
+    let flags =
+        ["--lateness", "0s", "--since", "2025-03-03T00:26:00Z", "--until", "2025-03-03T00:31:00Z"];
     let run = ask(folder.path(), "select count(*) as n from flows", &flags);
     assert_eq!(rows(&run)[0]["n"], 4);
     assert_eq!(n_read(&run), 4);
@@ -158,12 +180,12 @@ fn files_outside_are_not_opened() {
 fn leaving_files_out_changes_no_answer() {
     let folder = bucket();
     for condition in [
-        "\"end\" >= '2025-03-03T00:26:59Z'",
-        "\"end\" < '2025-03-03T00:26:59Z'",
+        "end >= '2025-03-03T00:26:59Z'",
+        "end < '2025-03-03T00:26:59Z'",
         "start = '2025-03-03T00:31:00Z'",
         "start <= '2025-03-03T00:31:00Z' and region <> 'eu-west-3'",
-        "not (\"end\" < '2025-03-03T00:30:00Z')",
-        "\"end\" < '2025-03-03T00:10:00Z' or bytes = 110",
+        "not (end < '2025-03-03T00:30:00Z')",
+        "end < '2025-03-03T00:10:00Z' or bytes = 110",
         "region = 'eu-west-3' or dstport = 22",
     ] {
         let of = |condition: &str| {
@@ -174,7 +196,7 @@ fn leaving_files_out_changes_no_answer() {
         };
         // No name of a file tells anything of what `coalesce` gives.
         let hidden = condition
-            .replace("\"end\"", "coalesce(\"end\", start)")
+            .replace("end ", "coalesce(end, start) ")
             .replace("start ", "coalesce(start, start) ")
             .replace("region", "coalesce(region, '')");
         assert_eq!(of(condition), of(&hidden), "{condition}");
@@ -185,7 +207,7 @@ fn leaving_files_out_changes_no_answer() {
 fn outputs_hold_the_same_rows() {
     let folder = bucket();
     let sql = "select srcaddr, dstport, bytes, \"end\" from flows where region = 'eu-west-3' \
-               and action = 'ACCEPT' order by \"end\" limit 2";
+               and action = 'ACCEPT' order by end limit 2";
     let with = |more: &[&str]| {
         let mut arguments = vec!["query", sql, "AWSLogs"];
         arguments.extend(more);
@@ -211,7 +233,8 @@ fn outputs_hold_the_same_rows() {
     assert_eq!(fs::read_to_string(folder.path().join("rows.jsonl")).unwrap(), json);
     with(&["--output", "parquet", "--out", "rows.parquet"]);
     let file = fs::File::open(folder.path().join("rows.parquet")).unwrap();
-    let reader = datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file);
+    let reader =
+        datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file);
     let n: usize = reader.unwrap().build().unwrap().map(|batch| batch.unwrap().num_rows()).sum();
     assert_eq!(n, 2);
     let refused = run_in(folder.path(), &["query", sql, "AWSLogs", "--output", "parquet"]);
@@ -276,13 +299,37 @@ fn functions_work_on_columns() {
     fs::write(folder.path().join("labels.yaml"), labels).unwrap();
     let run = ask(
         folder.path(),
-        "select service_of(srcaddr, \"end\") as s, count(*) as n from flows group by 1 order by 1",
+        "select service_of(srcaddr, end) as s, count(*) as n from flows group by 1 order by 1",
         &["--labels", "labels.yaml"],
     );
-    let found: Vec<_> =
-        rows(&run).iter().map(|row| (row["s"].as_str().unwrap().to_owned(), row["n"].clone())).collect();
+    let found: Vec<_> = rows(&run)
+        .iter()
+        .map(|row| (row["s"].as_str().unwrap().to_owned(), row["n"].clone()))
+        .collect();
     let expected = [("10.2.0.5", 12), ("partner", 24), ("shop", 12)];
     assert_eq!(found, expected.map(|(name, n)| (name.to_owned(), n.into())));
+}
+
+#[test]
+fn an_inventory_names_services() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = datasets::Options {
+        services: 12,
+        days: 1,
+        records: Some(20_000),
+        ..datasets::Options::new("shop")
+    };
+    datasets::write(folder.path(), &options).unwrap();
+    let sql = "select service_of(server_address) as given, service_of(server_address, window_start) \
+               as then, server, count(*) as n from activity where server_inside \
+               and server not like 'i-%' group by 1, 2, 3";
+    let run = ask(folder.path(), sql, &["--inventory", "network-interfaces.json"]);
+    let rows = rows(&run);
+    assert!(rows.len() >= 10, "{}", run.stdout);
+    for row in rows {
+        assert_eq!(row["given"], row["server"], "{row}");
+        assert_eq!(row["then"], row["server"], "{row}");
+    }
 }
 
 #[test]
@@ -302,18 +349,15 @@ fn activity_baseline_and_findings_are_tables() {
     run_well(folder.path(), &["learn", "AWSLogs", "--baseline", "b.parquet"]);
     let edges = "select peer, port, connections from baseline where service = '10.1.0.5' \
                  and direction = 'outbound'";
-    let run = run_well(
-        folder.path(),
-        &["query", edges, "--baseline", "b.parquet", "--output", "csv"],
-    );
+    let run =
+        run_well(folder.path(), &["query", edges, "--baseline", "b.parquet", "--output", "csv"]);
     assert_eq!(run.stdout.lines().count(), 2, "{}", run.stdout);
     assert!(run.stdout.contains("svc:10.1.1.9,443,12"), "{}", run.stdout);
     run_well(folder.path(), &["detect", "AWSLogs", "--findings", "f.jsonl"]);
-    let count = "select (select count(*) from findings) as f, (select count(*) from deviations) as d";
-    let run = run_well(
-        folder.path(),
-        &["query", count, "--findings", "f.jsonl", "--output", "json"],
-    );
+    let count =
+        "select (select count(*) from findings) as f, (select count(*) from deviations) as d";
+    let run =
+        run_well(folder.path(), &["query", count, "--findings", "f.jsonl", "--output", "json"]);
     let told = program::findings(&folder.path().join("f.jsonl"));
     let n_deviations: usize =
         told.iter().map(|finding| finding["deviations"].as_array().unwrap().len()).sum();
@@ -348,7 +392,9 @@ fn errors_say_what_there_is() {
         said(sql);
         assert!(!folder.path().join("x.parquet").exists());
     }
-    assert!(said("select cidr_contains('10.0.0.0/64', srcaddr) from flows").contains("10.0.0.0/64"));
+    assert!(
+        said("select cidr_contains('10.0.0.0/64', srcaddr) from flows").contains("10.0.0.0/64")
+    );
     assert_eq!(run_in(folder.path(), &["query", "select 1"]).code, 2, "nothing to ask");
     assert_eq!(run_in(folder.path(), &["query", "select 1", "nowhere"]).code, 2);
 }
@@ -357,16 +403,25 @@ fn errors_say_what_there_is() {
 fn what_cannot_be_read_is_named_and_counted() {
     let folder = bucket();
     let day = folder.path().join("AWSLogs/111122223333/vpcflowlogs/eu-west-3/2025/03/03");
-    fs::write(day.join("broken.log.gz"), b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03garbage").unwrap();
+    fs::write(day.join("broken.log.gz"), b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03garbage")
+        .unwrap();
     let odd = "srcaddr dstaddr start end\n10.0.0.1 10.0.0.2 1740960000 1740960060\nnot-an-address 10.0.0.2 1740960000 1740960060\n";
     fs::write(day.join("odd.log"), odd).unwrap();
     let run = ask(folder.path(), "select srcaddr from flows", &[]);
     assert_eq!(run.code, 3, "{}", run.stderr);
     assert_eq!(run.stdout.lines().count(), 49);
     assert!(run.stderr.contains("could not read") && run.stderr.contains("broken.log.gz"));
-    assert!(run.stderr.contains("50 records = 49 used + 1 rejected (bad-address 1)"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("50 records = 49 used + 1 rejected (bad-address 1)"),
+        "{}",
+        run.stderr
+    );
     // Read twice, counted once.
-    let twice = ask(folder.path(), "select count(*) from flows a join flows b on a.srcaddr = b.srcaddr", &[]);
+    let twice = ask(
+        folder.path(),
+        "select count(*) from flows a join flows b on a.srcaddr = b.srcaddr",
+        &[],
+    );
     assert!(twice.stderr.contains("50 records = 49 used"), "{}", twice.stderr);
 }
 

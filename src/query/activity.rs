@@ -106,8 +106,7 @@ struct Told<'a> {
 
 impl Windows for Told<'_> {
     fn serves(&self, party: &Party, port: u16, protocol: u8) -> bool {
-        self.known
-            .is_some_and(|known| known.serves(&baseline::peer_key(party), port, protocol))
+        self.known.is_some_and(|known| known.serves(&baseline::peer_key(party), port, protocol))
     }
 
     fn take(&mut self, activity: &Activity, _: &Directory) -> Result<()> {

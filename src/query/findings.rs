@@ -66,9 +66,10 @@ fn finding_columns<'a>() -> Columns<&'a Finding> {
         ("guardduty", Value::Text(|f| f.guardduty.clone())),
         ("n_deviations", Value::Count(|f| Some(f.n_deviations))),
         ("action", Value::Text(|f| f.suggestion.as_ref().map(|plan| plan.action.clone()))),
-        ("blast_radius", Value::Text(|f| {
-            f.suggestion.as_ref().map(|plan| plan.blast_radius.summary.clone())
-        })),
+        (
+            "blast_radius",
+            Value::Text(|f| f.suggestion.as_ref().map(|plan| plan.blast_radius.summary.clone())),
+        ),
         ("expires", Value::Time(|f| f.suggestion.as_ref().and_then(|plan| time(&plan.expires)))),
     ]
 }

@@ -51,11 +51,7 @@ struct Common {
 
 impl Flows {
     /// Finds the files; none is opened.
-    pub(super) fn of(
-        args: &SourceArgs,
-        zone: &TimeZone,
-        readings: Arc<Readings>,
-    ) -> Result<Self> {
+    pub(super) fn of(args: &SourceArgs, zone: &TimeZone, readings: Arc<Readings>) -> Result<Self> {
         let wanted = plan::wanted(args, zone)?;
         let Sources { files, reach } = sources::find(&args.sources, &args.aws, wanted)?;
         let decode = plan::decoding(args, ingest::FieldSet::default())?;
@@ -190,7 +186,7 @@ impl Partition {
         let rows = shaping.rows(batch)?;
         let Wanted { since, until, .. } = self.common.wanted;
         if since.is_none() && until.is_none() {
-            read.count(batch, 0);
+            read.count(batch, |_| true);
             return Ok(rows);
         }
         let (starts, ends) = (batch.time(Field::Start), batch.time(Field::End));
@@ -204,8 +200,7 @@ impl Partition {
             })
         };
         let mask: BooleanArray = (0..batch.n_records()).map(|row| Some(is_wanted(row))).collect();
-        let rows = filter_record_batch(&rows, &mask)?;
-        read.count(batch, batch.n_records() - rows.num_rows());
-        Ok(rows)
+        read.count(batch, |row| mask.value(row));
+        filter_record_batch(&rows, &mask)
     }
 }

@@ -26,11 +26,8 @@ pub(super) const USAGE: [&str; 3] = [
 
 /// Adds the functions.
 pub(super) fn register(session: &SessionContext, directory: Directory) {
-    let kinds = [
-        Kind::CidrContains,
-        Kind::Prefix24,
-        Kind::ServiceOf(Arc::new(Mutex::new(directory))),
-    ];
+    let kinds =
+        [Kind::CidrContains, Kind::Prefix24, Kind::ServiceOf(Arc::new(Mutex::new(directory)))];
     for kind in kinds {
         session.register_udf(ScalarUDF::from(Function::new(kind)));
     }
@@ -198,6 +195,9 @@ fn is_in(range: Prefix, text: &str) -> bool {
         .is_some_and(|address| address.is_v4() == is_v4 && range.contains(address.octets()))
 }
 
+/// The latest time there is: a claim that holds for ever holds until before `i64::MAX`.
+const LATEST: i64 = i64::MAX - 1;
+
 fn service_of(
     directory: &mut Directory,
     addresses: &ColumnarValue,
@@ -214,7 +214,7 @@ fn service_of(
     let services = rows.map(|(row, text)| {
         let text = text?;
         let Some(address) = address(text) else { return Some(text.to_owned()) };
-        let time = time(row).unwrap_or(i64::MAX);
+        let time = time(row).unwrap_or(LATEST);
         Some(match directory.resolve("", "", address, None, time) {
             Party::Workload(workload) => workload.service.to_string(),
             Party::Outside(Outside::Prefix { .. } | Outside::Group) => address.to_string(),

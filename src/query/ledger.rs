@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ingest::{FlowBatch, Ledger, ReadOutcome, RejectReason};
+use ingest::{Field, FlowBatch, Ledger, ReadOutcome, RejectReason};
 
 use crate::output;
 use crate::pipeline::Outcome;
@@ -36,6 +36,14 @@ pub(super) struct FileRead {
     is_whole: bool,
 }
 
+/// What a record that was read is; the query gets all of these.
+#[derive(Clone, Copy)]
+enum Class {
+    Used,
+    Nodata,
+    Skipdata,
+}
+
 #[derive(Debug)]
 enum Folded {
     Whole,
@@ -49,13 +57,28 @@ impl FileRead {
         Self { name, ..Self::default() }
     }
 
-    /// Counts a batch of which so many records were asked for.
-    pub(super) fn count(&mut self, batch: &FlowBatch, n_outside: usize) {
-        let n_records = batch.n_records() as u64;
-        let n_outside = n_outside as u64;
-        self.ledger.records += n_records;
-        self.ledger.outside_range += n_outside;
-        self.ledger.used += n_records - n_outside;
+    /// Counts a batch, of which the query gets the records that are wanted.
+    pub(super) fn count(&mut self, batch: &FlowBatch, is_wanted: impl Fn(usize) -> bool) {
+        let status = batch.text(Field::LogStatus);
+        let meaning = |text: Option<&str>| match text {
+            Some("NODATA") => Class::Nodata,
+            Some("SKIPDATA") => Class::Skipdata,
+            _ => Class::Used,
+        };
+        let texts = status.iter().flat_map(|column| column.values().iter());
+        let classes: Vec<Class> = texts.map(meaning).collect();
+        for row in 0..batch.n_records() {
+            let code = status.and_then(|column| column.code(row));
+            let class = code.and_then(|code| classes.get(code)).unwrap_or(&Class::Used);
+            let ledger = &mut self.ledger;
+            ledger.records += 1;
+            match class {
+                _ if !is_wanted(row) => ledger.outside_range += 1,
+                Class::Used => ledger.used += 1,
+                Class::Nodata => ledger.nodata += 1,
+                Class::Skipdata => ledger.skipdata += 1,
+            }
+        }
     }
 
     /// Nothing more comes.

@@ -39,7 +39,11 @@ pub(super) async fn explained(
     }
     for (table, is_there, flag) in [
         ("flows and activity", !args.source.sources.is_empty(), "SOURCE…"),
-        ("baseline, baseline_services and baseline_measures", args.baseline.is_some(), "--baseline"),
+        (
+            "baseline, baseline_services and baseline_measures",
+            args.baseline.is_some(),
+            "--baseline",
+        ),
         ("findings and deviations", args.findings.is_some(), "--findings"),
     ] {
         if !is_there {

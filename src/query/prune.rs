@@ -129,8 +129,11 @@ fn bounds(condition: &Expr) -> Bounds {
         },
         Expr::Between(between) if !between.negated => {
             let Some(column) = column(&between.expr) else { return Bounds::default() };
-            comparison(column, Operator::GtEq, &between.low)
-                .and(comparison(column, Operator::LtEq, &between.high))
+            comparison(column, Operator::GtEq, &between.low).and(comparison(
+                column,
+                Operator::LtEq,
+                &between.high,
+            ))
         }
         Expr::InList(list) if !list.negated && !list.list.is_empty() => {
             let Some(column) = column(&list.expr) else { return Bounds::default() };
@@ -185,15 +188,18 @@ fn span(op: Operator, value: &ScalarValue) -> Span {
     };
     match op {
         Operator::Eq => (first, last),
+        Operator::Gt if first == last => (first.saturating_add(1), i64::MAX),
         Operator::Gt | Operator::GtEq => (first, i64::MAX),
+        Operator::Lt if first == last => (i64::MIN, last.saturating_sub(1)),
         Operator::Lt | Operator::LtEq => (i64::MIN, last),
         _ => ALWAYS,
     }
 }
 
+/// The whole seconds before and after.
 fn around(time: i64, per_second: i64) -> Span {
     let first = time.div_euclid(per_second);
-    (first, first.saturating_add(1))
+    (first, if time % per_second == 0 { first } else { first.saturating_add(1) })
 }
 
 #[cfg(test)]
