@@ -136,7 +136,7 @@ impl AwsArgs {
 }
 
 /// Where flow logs come from and what is known about them.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct SourceArgs {
     /// Flow logs: files, folders, globs, trees as S3 has them (`AWSLogs/…`), or s3://BUCKET/PREFIX.
     #[arg(required = true, value_name = "SOURCE")]
@@ -304,7 +304,7 @@ Examples:
       ./AWSLogs --inventory enis.json --output csv --out edges.csv
   tidegate query 'select id, severity, service, summary from findings' --findings findings.jsonl";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[cfg_attr(not(feature = "query"), allow(dead_code, reason = "this build asks nothing"))]
 pub(crate) struct QueryArgs {
     /// A SELECT over the tables below.

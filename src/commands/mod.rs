@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: Cli) -> Result<Ending> {
         Command::Baseline(command) => baseline::run(command),
         Command::Services(args) => services::run(&args),
         Command::Explain(args) => explain::run(&args),
-        Command::Query(args) => query::run(args),
+        Command::Query(args) => query::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut output::stdout());
             Ok(Ending::Ran)

@@ -91,7 +91,7 @@ impl ScalarUDFImpl for Function {
         let text = || DataType::Utf8View;
         let wanted = match (&self.kind, given.len()) {
             (Kind::CidrContains, 2) => vec![text(), text()],
-            (Kind::Prefix24, 1) | (Kind::ServiceOf(_), 1) => vec![text()],
+            (Kind::Prefix24 | Kind::ServiceOf(_), 1) => vec![text()],
             (Kind::ServiceOf(_), 2) => vec![text(), time_type()],
             _ => return usage(&self.kind),
         };
@@ -149,10 +149,10 @@ fn address(text: &str) -> Option<Address> {
 
 fn texts(value: &ColumnarValue, n: usize) -> Result<StringViewArray> {
     let array = value.to_array(n)?;
-    match array.as_string_view_opt() {
-        Some(texts) => Ok(texts.clone()),
-        None => exec_err!("text is expected, not {}", array.data_type()),
-    }
+    let Some(texts) = array.as_string_view_opt() else {
+        return exec_err!("text is expected, not {}", array.data_type());
+    };
+    Ok(texts.clone())
 }
 
 fn each(

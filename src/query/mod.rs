@@ -43,8 +43,8 @@ const MEMORY_BYTES_MAX: usize = 1 << 30;
 const TABLE_ROWS_MAX: usize = 1000;
 
 /// Answers one query.
-pub(crate) fn run(args: Box<QueryArgs>) -> Result<Ending> {
-    let args = Arc::new(*args);
+pub(crate) fn run(args: &QueryArgs) -> Result<Ending> {
+    let args = Arc::new(args.clone());
     let readings = Arc::new(Readings::default());
     let session = session(&args, &readings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
@@ -83,14 +83,12 @@ fn session(args: &Arc<QueryArgs>, readings: &Arc<Readings>) -> Result<SessionCon
 
 fn answer(args: &QueryArgs, session: &SessionContext, runtime: &Runtime) -> Result<()> {
     let mut rows = runtime.block_on(begin(args, session))?;
-    match &args.out {
-        Some(path) => output::write_file(path, |file| write(args, runtime, &mut rows, file)),
-        None => {
-            let mut stdout = output::stdout();
-            write(args, runtime, &mut rows, &mut stdout)?;
-            stdout.flush().context("cannot write to standard output")
-        }
+    if let Some(path) = &args.out {
+        return output::write_file(path, |file| write(args, runtime, &mut rows, file));
     }
+    let mut stdout = output::stdout();
+    write(args, runtime, &mut rows, &mut stdout)?;
+    stdout.flush().context("cannot write to standard output")
 }
 
 /// Plans the query, and begins to answer it. It may look at things, not change them.

@@ -47,12 +47,12 @@ pub(super) async fn explained(
         ("findings and deviations", args.findings.is_some(), "--findings"),
     ] {
         if !is_there {
-            text.push_str(&format!("  {table}: give {flag}\n"));
+            text.extend(["  ", table, ": give ", flag, "\n"]);
         }
     }
     text.push_str("Functions beside DataFusion's:\n");
     for usage in functions::USAGE {
-        text.push_str(&format!("  {usage}\n"));
+        text.extend(["  ", usage, "\n"]);
     }
     anyhow!(text.trim_end().to_owned())
 }

@@ -64,9 +64,7 @@ fn escaped(json: &str) -> String {
             continue;
         }
         let mut units = [0; 2];
-        for unit in c.encode_utf16(&mut units) {
-            text.push_str(&format!("\\u{unit:04x}"));
-        }
+        text.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
     }
     text
 }
