@@ -76,6 +76,12 @@ pub(crate) enum Command {
         after_help = "Example: tidegate explain tg-0123456789abcdef --findings findings.jsonl"
     )]
     Explain(ExplainArgs),
+    /// Ask in SQL: over flow logs, conversations, a baseline and findings.
+    #[command(
+        mut_arg("sources", |sources| sources.required(false)),
+        after_help = QUERY_HELP,
+    )]
+    Query(Box<QueryArgs>),
     /// Print shell completions.
     #[command(after_help = "Example: tidegate completions bash > /etc/bash_completion.d/tidegate")]
     Completions {
@@ -361,6 +367,74 @@ pub(crate) struct SourcesPolicyArgs {
     /// With the permissions of Kinesis enhanced fan-out.
     #[arg(long)]
     pub(crate) fan_out: bool,
+}
+
+/// What `query --help` ends with.
+const QUERY_HELP: &str = "\
+Tables (`describe flows` shows a table's columns, `show tables` all tables):
+  flows             the records, NODATA and SKIPDATA too, each field of the log a column:
+                    account_id, pkt_dstaddr, …; an address is text, a time a timestamp in UTC; and
+                    what the file's name says: file, file_time, file_account, file_region,
+                    file_flow_log. In lists, end is \"end\", since SQL has the word for itself
+  activity          conversations, a row per window: client, server, port, counts, verdict
+  baseline          edges, with --baseline; also baseline_services, baseline_measures
+  findings          with --findings; also deviations, a row each
+
+Functions beside DataFusion's:
+  cidr_contains(cidr, address)  whether the address is in the range
+  prefix24(address)             its /24; of IPv6 its /48
+  service_of(address[, time])   the service, from --inventory and --labels; else the address
+
+Only files that can hold what is asked for are read: a condition on end or start leaves out files
+by the time in their names (as --since and --until do, --lateness allowed for), one on region,
+file_region, file_account or file_time by the rest. A field that a query does not name is not
+decoded, and so not checked.
+
+Examples:
+  tidegate query 'select action, count(*) from flows group by action' ./AWSLogs
+  tidegate query \"select srcaddr, sum(bytes) as bytes from flows
+      where cidr_contains('10.0.0.0/16', srcaddr) and end >= '2025-03-03T14:00:00Z'
+      group by srcaddr order by bytes desc limit 10\" ./AWSLogs
+  tidegate query 'select client, server, port, sum(attempts) from activity group by 1, 2, 3' \\
+      ./AWSLogs --inventory enis.json --output csv --out edges.csv
+  tidegate query 'select id, severity, service, summary from findings' --findings findings.jsonl";
+
+#[derive(Clone, Debug, Args)]
+#[cfg_attr(not(feature = "query"), allow(dead_code, reason = "this build asks nothing"))]
+pub(crate) struct QueryArgs {
+    /// A SELECT over the tables below.
+    #[arg(value_name = "SQL")]
+    pub(crate) sql: String,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// A baseline from `learn`, for the tables of that name; `activity` takes from it who listens.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// A findings file that `detect --findings` wrote, for the tables findings and deviations.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) findings: Option<PathBuf>,
+    /// How to print rows.
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub(crate) output: RowFormat,
+    /// Write the rows to this file, whole or not at all.
+    #[arg(long, value_name = "FILE", required_if_eq("output", "parquet"))]
+    pub(crate) out: Option<PathBuf>,
+    /// Print at most this many rows; of a table 1000 unless told otherwise.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rows: Option<usize>,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowFormat {
+    /// For people.
+    Table,
+    /// With a header line; text that a spreadsheet would take for a formula begins with `'`.
+    Csv,
+    /// One JSON object a line.
+    Json,
+    /// Apache Parquet; needs --out.
+    Parquet,
 }
 
 #[derive(Debug, Args)]

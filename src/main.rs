@@ -13,6 +13,8 @@ mod output;
 mod pipeline;
 mod plan;
 mod progress;
+#[cfg(feature = "query")]
+mod query;
 mod sources;
 mod state;
 mod survey;

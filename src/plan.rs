@@ -99,19 +99,9 @@ impl Ground {
     pub(crate) fn of(args: &SourceArgs) -> Result<Self> {
         let zone = zone(args)?;
         let wanted = wanted(args, &zone)?;
-        let format = args
-            .log_format
-            .as_deref()
-            .map(|spec| LogFormat::parse(spec).context("--log-format"))
-            .transpose()?;
-        let decode = DecodeOptions { format, ..DecodeOptions::of_columns(Aggregator::columns()) };
-        let options = identity::read(
-            &args.inventory,
-            at(args.inventory_time.as_deref(), &zone).context("--inventory-time")?,
-            args.labels.as_deref(),
-            args.ip_ranges.as_deref(),
-        )?;
-        Ok(Self { zone, wanted, decode, directory: Directory::new(options) })
+        let decode = decoding(args, Aggregator::columns())?;
+        let directory = directory(args, &zone)?;
+        Ok(Self { zone, wanted, decode, directory })
     }
 
     /// How logs of this interval are folded.
@@ -143,6 +133,23 @@ pub(crate) fn wanted(args: &SourceArgs, zone: &TimeZone) -> Result<Wanted> {
 
 fn at(text: Option<&str>, zone: &TimeZone) -> Result<Option<i64>> {
     text.map(|text| duration::time(text, zone)).transpose()
+}
+
+/// How these fields are decoded.
+pub(crate) fn decoding(args: &SourceArgs, columns: FieldSet) -> Result<DecodeOptions> {
+    let format = args
+        .log_format
+        .as_deref()
+        .map(|spec| LogFormat::parse(spec).context("--log-format"))
+        .transpose()?;
+    Ok(DecodeOptions { format, ..DecodeOptions::of_columns(columns) })
+}
+
+/// Who is who, before any record is read.
+pub(crate) fn directory(args: &SourceArgs, zone: &TimeZone) -> Result<Directory> {
+    let taken_at = at(args.inventory_time.as_deref(), zone).context("--inventory-time")?;
+    let (labels, ip_ranges) = (args.labels.as_deref(), args.ip_ranges.as_deref());
+    Ok(Directory::new(identity::read(&args.inventory, taken_at, labels, ip_ranges)?))
 }
 
 fn window_secs(interval_secs: i64) -> i64 {

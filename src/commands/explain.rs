@@ -30,7 +30,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Ending> {
 }
 
 /// Reads a findings file.
-fn read(path: &Path) -> Result<Vec<Finding>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Finding>> {
     let bytes = output::read_file(path)?;
     let text =
         String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;

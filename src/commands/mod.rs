@@ -4,9 +4,10 @@ mod backfill;
 mod baseline;
 mod demo;
 pub(crate) mod detect;
-mod explain;
+pub(crate) mod explain;
 mod generate;
-mod learn;
+pub(crate) mod learn;
+mod query;
 mod services;
 mod sources;
 #[cfg(feature = "watch")]
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: Cli) -> Result<Ending> {
         Command::Services(args) => services::run(&args),
         Command::Sources(command) => sources::run(&command),
         Command::Explain(args) => explain::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut output::stdout());
             Ok(Ending::Ran)

@@ -116,7 +116,8 @@ fn slow_bodies_and_a_clock_that_is_off_change_nothing() {
     let slow = Fault::nth(3, Effect::SlowBody { bytes_per_sec: 20_000 }).on_path("log.gz");
     let (judged, _proxy) = detect_through(&url, vec![slow]);
     assert_right(&judged);
-    let (judged, proxy) = detect_through(&url, vec![Fault::always(Effect::SkewClock { secs: 3600 })]);
+    let (judged, proxy) =
+        detect_through(&url, vec![Fault::always(Effect::SkewClock { secs: 3600 })]);
     assert_right(&judged);
     assert!(proxy.injected() > 0);
 }
@@ -158,8 +159,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_used() {
 /// A gibibyte of zeros in a mebibyte.
 fn gzip_bomb() -> Vec<u8> {
     use std::io::Write;
-    let mut encoder =
-        flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     let zeros = vec![0; 1 << 20];
     for _ in 0..1024 {
         encoder.write_all(&zeros).unwrap();

@@ -1,0 +1,61 @@
+//! Values as text, with nothing in it that steers a terminal.
+
+use anyhow::Result;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+
+/// Control characters, line separators, and what is invisible or turns the reading order.
+pub(super) fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// The text with such characters shown as `\u{…}`.
+pub(super) fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// Whether values are numbers, which stand to the right and are no formulas.
+pub(super) fn is_number(data_type: &DataType) -> bool {
+    data_type.is_numeric()
+}
+
+/// Whether values may hold what somebody else wrote.
+pub(super) fn is_text(data_type: &DataType) -> bool {
+    !(data_type.is_numeric() || data_type.is_temporal() || *data_type == DataType::Boolean)
+}
+
+/// Hands over the rows of a batch, each as harmless texts; a null is `null`.
+pub(super) fn each_row(
+    batch: &RecordBatch,
+    null: &str,
+    on_row: &mut dyn FnMut(Vec<String>) -> Result<()>,
+) -> Result<()> {
+    let options = FormatOptions::default().with_null(null);
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+        .collect::<Result<Vec<_>, _>>()?;
+    for row in 0..batch.num_rows() {
+        let cells = columns.iter().map(|column| Ok(harmless(&column.value(row).try_to_string()?)));
+        on_row(cells.collect::<Result<_>>()?)?;
+    }
+    Ok(())
+}
