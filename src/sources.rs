@@ -13,6 +13,7 @@ pub(crate) struct Wanted {
     /// How long after a file's time it may be published.
     pub(crate) lateness_secs: i64,
     /// Objects of times before this are not listed: an earlier run did.
+    #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "nothing is listed"))]
     pub(crate) listed_from: Option<i64>,
 }
 

@@ -1,7 +1,8 @@
 //! `kill -9` at any moment of hourly runs with `--state`: whoever keeps the last revision of each finding
 //! has in the end what undisturbed runs tell, and the state always loads.
 //!
-//! `TIDEGATE_KILLS=200 cargo test --test kills` kills more often.
+//! Some runs are killed when their state is written, more at random moments: `TIDEGATE_KILLS=200 cargo test
+//! --test kills` kills so many.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -19,6 +20,14 @@ use program::logs::{Logs, assert_same_lines, last_revisions, small};
 const KILLS: u32 = 20;
 const WARMUP: [&str; 2] = ["--warmup", "3h"];
 
+/// When a run is killed.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    After(Duration),
+    /// When its generation is there, and nothing may have been told yet.
+    AtCommit,
+}
+
 /// A run, and whoever reads what it tells.
 struct Disturbed<'a> {
     logs: &'a Logs,
@@ -33,8 +42,9 @@ struct Disturbed<'a> {
 impl Disturbed<'_> {
     /// Runs until it ends or its time is over.
     #[allow(clippy::disallowed_methods, reason = "it kills by the clock")]
-    fn run(&mut self, files: &[String], options: &[&str], killed_after: Option<Duration>) {
+    fn run(&mut self, files: &[String], options: &[&str], killed: Option<Moment>) {
         let begun = Instant::now();
+        let before = self.logs.generations("state");
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
             .args(self.logs.arguments(files, options))
             .current_dir(self.logs.folder.path())
@@ -42,14 +52,23 @@ impl Disturbed<'_> {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        if let Some(after) = killed_after {
-            sleep(after);
-            child.kill().unwrap();
+        match killed {
+            Some(Moment::After(after)) => {
+                sleep(after);
+                child.kill().unwrap();
+            }
+            Some(Moment::AtCommit) => {
+                while self.logs.generations("state").last() == before.last()
+                    && child.try_wait().unwrap().is_none()
+                {}
+                child.kill().unwrap();
+            }
+            None => {}
         }
         let status = child.wait().unwrap();
         let was_killed = status.signal() == Some(9);
         assert!(was_killed || status.code() == Some(0), "the state always loads: {status}");
-        if killed_after.is_none() {
+        if killed.is_none() {
             self.usual = begun.elapsed();
         }
         self.n_killed += u32::from(was_killed);
@@ -63,11 +82,11 @@ impl Disturbed<'_> {
     }
 
     /// Any moment of a run, and somewhat after it.
-    fn moment(&mut self) -> Duration {
+    fn moment(&mut self) -> Moment {
         self.seed ^= self.seed << 13;
         self.seed ^= self.seed >> 7;
         self.seed ^= self.seed << 17;
-        self.usual.mul_f64((self.seed % 1000) as f64 / 950.0)
+        Moment::After(self.usual.mul_f64((self.seed % 1000) as f64 / 950.0))
     }
 }
 
@@ -78,6 +97,7 @@ fn killed_runs_tell_what_undisturbed_runs_tell() {
     logs.detect(&logs.files, &WARMUP);
     let once = logs.told();
     assert!(once.contains("\"state\":\"closed\""), "nothing closed: this shows too little");
+    fs::create_dir(logs.path("state")).unwrap();
     fs::remove_file(logs.path("f.jsonl")).unwrap();
 
     let mut disturbed = Disturbed {
@@ -99,6 +119,10 @@ fn killed_runs_tell_what_undisturbed_runs_tell() {
             disturbed.run(files, &options, Some(moment));
             n_tried += 1;
         }
+        // What closes does so on the second day, and is told by one run only.
+        if n >= hours.len() / 2 {
+            disturbed.run(files, &options, Some(Moment::AtCommit));
+        }
         disturbed.run(files, &options, None);
     }
     assert!(disturbed.n_killed >= n_kills / 2, "{} killed", disturbed.n_killed);
@@ -107,5 +131,7 @@ fn killed_runs_tell_what_undisturbed_runs_tell() {
     let left = fs::read_dir(logs.path("state")).unwrap();
     let left: Vec<_> =
         left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(left.len(), 7, "three generations, their marks and the lock: {left:?}");
+    assert_eq!(logs.generations("state").len(), 3, "{left:?}");
+    let is_known = |name: &String| name == "lock" || name.starts_with("generation-");
+    assert!(left.len() <= 7 && left.iter().all(is_known), "nothing unfinished is left: {left:?}");
 }

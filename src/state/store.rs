@@ -37,13 +37,17 @@ impl Store {
         if !at.starts_with("s3://") {
             bail!("`{at}`: a state lies in a folder or under s3://BUCKET/PREFIX");
         }
-        #[cfg(feature = "s3")]
-        return Ok(Self::Bucket(Bucket::open(at, aws)?));
-        #[cfg(not(feature = "s3"))]
-        {
-            let _unused = aws;
-            bail!("`{at}`: this build reads no S3; build it with `--features s3`");
-        }
+        Self::bucket(at, aws)
+    }
+
+    #[cfg(feature = "s3")]
+    fn bucket(at: &str, aws: &AwsArgs) -> Result<Self> {
+        Ok(Self::Bucket(Bucket::open(at, aws)?))
+    }
+
+    #[cfg(not(feature = "s3"))]
+    fn bucket(at: &str, _: &AwsArgs) -> Result<Self> {
+        bail!("`{at}`: this build reads no S3; build it with `--features s3`");
     }
 
     /// The names of all that is kept.
