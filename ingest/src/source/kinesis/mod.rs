@@ -232,7 +232,12 @@ impl Stream for Kinesis {
         {
             return Err(error);
         }
-        Ok(Polled { deliveries, inputs: self.shards.inputs(), retries: self.asker.take_counts(), ..Polled::default() })
+        Ok(Polled {
+            deliveries,
+            inputs: self.shards.inputs(),
+            retries: self.asker.take_counts(),
+            ..Polled::default()
+        })
     }
 
     fn positions(&self) -> Positions {
