@@ -228,10 +228,11 @@ fn a_watch_that_is_killed_again_and_again_tells_the_same() {
     let mut random = Random(5);
     let queues = made.queues(3, &mut random);
     let faults = Arc::new(Faults::default());
-    let options = ["--state", "STATE", "--final", "--idle", "0s", "--save-every", "0s"];
+    let saving = ["--state", "STATE", "--final", "--save-every", "0s"];
+    let options = [&saving[..], &["--idle", "0s", "--interval", "60"]].concat();
     let mut n_killed = 0;
     loop {
-        let dies_at = faults.n_polls.load(Ordering::Relaxed) + 4 + random.below(60);
+        let dies_at = faults.n_polls.load(Ordering::Relaxed) + 3 + random.below(16);
         faults.dies_at.store(dies_at, Ordering::Relaxed);
         let run = catch_unwind(AssertUnwindSafe(|| made.watch(&queues, &faults, &options)));
         match run {
