@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray, new_null_array,
+    Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray,
+    StringViewBuilder, new_null_array,
 };
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
@@ -145,7 +146,10 @@ impl<'a> Shaping<'a> {
             }
             Column::Name(name) => {
                 let text = name.text(batch.origin());
-                Ok(Arc::new(std::iter::repeat_n(text, n).collect::<StringViewArray>()))
+                // The text once, and as many views of it.
+                let mut views = StringViewBuilder::with_capacity(n).with_deduplicate_strings();
+                (0..n).for_each(|_| views.append_option(text));
+                Ok(Arc::new(views.finish()))
             }
             Column::Field(field) => match (batch.address(field), raw(batch, field)) {
                 (Some(addresses), _) => Ok(self.texts(&addresses, n)),

@@ -24,6 +24,7 @@ use anyhow::{Context, Result, bail};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Runtime;
@@ -59,7 +60,8 @@ pub(crate) fn run(args: &QueryArgs) -> Result<Ending> {
 /// The tables and functions there are.
 fn session(args: &Arc<QueryArgs>, readings: &Arc<Readings>) -> Result<SessionContext> {
     let config = SessionConfig::new().with_information_schema(true);
-    let memory = RuntimeEnvBuilder::new().with_memory_limit(MEMORY_BYTES_MAX, 1.0);
+    let pool = Arc::new(FairSpillPool::new(MEMORY_BYTES_MAX));
+    let memory = RuntimeEnvBuilder::new().with_memory_pool(pool);
     let session = SessionContext::new_with_config_rt(config, memory.build_arc()?);
     let zone = plan::zone(&args.source)?;
     functions::register(&session, plan::directory(&args.source, &zone)?);

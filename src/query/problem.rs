@@ -13,9 +13,10 @@ const WIDTH: usize = 96;
 /// DataFusion's word for it, without where in its code.
 pub(super) fn plain(error: &DataFusionError) -> Error {
     match error.find_root() {
-        DataFusionError::ResourcesExhausted(_) => {
-            anyhow!("the query needs more memory than it may have; ask for less at a time")
-        }
+        DataFusionError::ResourcesExhausted(why) => anyhow!(
+            "the query needs more memory than it may have; ask for fewer columns or a shorter time \
+             ({why})"
+        ),
         DataFusionError::External(source) => anyhow!("{source:#}"),
         root => anyhow!("{}", first_sentence(&root.strip_backtrace())),
     }
