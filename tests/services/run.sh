@@ -148,5 +148,5 @@ export_environment
 if [[ ${1-} == --shell ]]; then
     "${SHELL:-bash}" 9>&-
 else
-    cargo test --locked --features full --test services -- "$@" 9>&-
+    cargo test --locked --features stand-ins --test services -- "$@" 9>&-
 fi
