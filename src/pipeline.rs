@@ -157,8 +157,7 @@ impl Drain<'_, '_> {
             known.extend(named.take(room));
         }
         if let Some(error) = folded.error {
-            let text = format!("{:#}", anyhow::Error::from(error));
-            self.outcome.unreadable.push((log.place.to_string(), text));
+            self.outcome.unreadable.push((log.place.to_string(), error.to_string()));
             if records == 0 {
                 self.outcome.untouched.insert(log.place.clone());
             }

@@ -56,11 +56,7 @@ impl Envelope<'_> {
     }
 
     /// Tells what is in it, in order. Without `recent` nothing counts as repeated.
-    pub(crate) fn tell(
-        &self,
-        mut recent: Option<&mut RecentIds>,
-        on_told: &mut dyn FnMut(Told<'_>),
-    ) {
+    pub(crate) fn tell(&self, recent: Option<&RecentIds>, on_told: &mut dyn FnMut(Told<'_>)) {
         if self.message_type.as_deref() == Some("CONTROL_MESSAGE") {
             return on_told(Told::Control);
         }
@@ -68,10 +64,10 @@ impl Envelope<'_> {
             return on_told(self.message.as_deref().map_or(Told::Stranger, Told::Message));
         };
         let source = (&*self.owner.0, &*self.log_group.0, &*self.log_stream.0);
-        let scope = recent.as_ref().map(|recent| recent.scope(source));
-        for event in events {
-            let known = recent.as_deref_mut().zip(scope).filter(|_| !event.id.0.is_empty());
-            let is_new = known.is_none_or(|(recent, scope)| recent.insert(scope, &event.id.0));
+        let ids = events.iter().map(|event| &*event.id.0);
+        let are_new = recent.map(|recent| recent.admit(source, ids));
+        for (at, event) in events.iter().enumerate() {
+            let is_new = are_new.as_ref().is_none_or(|are_new| are_new.get(at) != Some(&false));
             on_told(if is_new {
                 Told::Message(&event.message)
             } else {
@@ -131,8 +127,8 @@ pub(crate) fn take_object(object: &[u8], lines: &mut Lines) {
     let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(object) else {
         return lines.reject(RejectReason::BadEnvelope, object);
     };
-    let mut recent = lines.recent.take();
-    envelope.tell(recent.as_mut(), &mut |told| match told {
+    let recent = lines.recent.take();
+    envelope.tell(recent.as_ref(), &mut |told| match told {
         Told::Message(message) => take_message(message, lines),
         Told::Repeated(message) => lines.tally.repeated(n_records(message)),
         Told::Control => lines.control_message(),

@@ -49,4 +49,5 @@ pub use limits::Limits;
 pub use messages::Messages;
 pub use place::Place;
 pub use read::{Input, ReadOutcome, Reader, read_file};
+pub use recent::RecentIds;
 pub use tally::{RejectSample, Tally};

@@ -26,8 +26,8 @@ use crate::unpack::Unpacker;
 /// wrong with it. A header line holds to the end of its message.
 ///
 /// A log event of `CloudWatch` that comes again, going by its id within its log stream, is counted as a
-/// duplicate. At least the last 900,000 ids are remembered, in 20 MB, and none over a restart. Records
-/// that come without an id count as often as they come.
+/// duplicate. At least the last 900,000 ids are remembered, in 20 MB; see [`RecentIds`]. Records that
+/// come without an id count as often as they come.
 #[derive(Debug)]
 pub struct Messages {
     origin: Arc<Origin>,
@@ -41,11 +41,17 @@ pub struct Messages {
 const WAITING_BYTES_MAX: usize = 128 << 10;
 
 impl Messages {
-    /// Nothing taken yet.
+    /// Nothing taken yet, and no id known.
     pub fn new(options: DecodeOptions) -> Self {
+        Self::knowing(options, RecentIds::new())
+    }
+
+    /// Nothing taken yet, and these ids known; where others have them too, what comes to one is known
+    /// to all.
+    pub fn knowing(options: DecodeOptions, recent: RecentIds) -> Self {
         let origin = Arc::new(Origin::default());
         let mut lines = Lines::new(Arc::clone(&origin), options);
-        lines.recent = Some(RecentIds::new());
+        lines.recent = Some(recent);
         Self { origin, lines, unpacker: Unpacker::new(), waiting: Vec::new() }
     }
 
@@ -133,8 +139,8 @@ fn take_objects(plain: &[u8], lines: &mut Lines, waiting: &mut Vec<u8>) -> usize
         }
         let object = plain.get(n_taken..envelopes.byte_offset()).unwrap_or_default();
         n_taken = envelopes.byte_offset();
-        let mut recent = lines.recent.take();
-        envelope.tell(recent.as_mut(), &mut |told| match told {
+        let recent = lines.recent.take();
+        envelope.tell(recent.as_ref(), &mut |told| match told {
             Told::Message(message) => append(message.as_bytes(), waiting),
             Told::Repeated(message) => lines.tally.repeated(n_records(message)),
             Told::Control => lines.control_message(),

@@ -10,7 +10,7 @@ use detect::snapshot::{Run, Snapshot};
 use detect::suggest::{PlanBudget, PlanOptions};
 use detect::{Finding, Judge, JudgeOptions, State};
 use ingest::source::stream::{Delivery, Input, Positions};
-use ingest::{DecodeOptions, FieldSet, Ledger, Reader, RejectReason};
+use ingest::{DecodeOptions, FieldSet, Ledger, Reader, RecentIds, RejectReason};
 use model::baseline::Baseline;
 use model::fold::{Aggregator, FoldOptions};
 use model::identity::Directory;
@@ -55,7 +55,17 @@ impl<'a> Consumer<'a> {
         options: ConsumerOptions<'a>,
         inputs: Inputs,
         directory: Directory,
+        baseline: Baseline,
+    ) -> Self {
+        Self::knowing(options, inputs, directory, baseline, RecentIds::new())
+    }
+
+    fn knowing(
+        options: ConsumerOptions<'a>,
+        inputs: Inputs,
+        directory: Directory,
         mut baseline: Baseline,
+        recent: RecentIds,
     ) -> Self {
         let interval_secs = options.judge.interval_secs;
         // Advice says when to look again, by the interval: from the first run's first window on.
@@ -63,7 +73,7 @@ impl<'a> Consumer<'a> {
         let judge = Judge::new(options.judge, baseline);
         Self {
             inputs,
-            folders: Folders::new(&options.fold, &options.decode),
+            folders: Folders::new(&options.fold, &options.decode, recent),
             aggregator: Aggregator::new(options.fold),
             carried: Carried::default(),
             directory,
@@ -96,7 +106,9 @@ impl<'a> Consumer<'a> {
         directory.remember(remembered);
         let judge_options = options.judge.clone();
         let plans = options.plans;
-        let mut consumer = Self::new(options, inputs, directory, Baseline::default());
+        let recent = RecentIds::from_words(&run.events);
+        let known = Baseline::default();
+        let mut consumer = Self::knowing(options, inputs, directory, known, recent);
         consumer.aggregator.restore(closed_until, windows);
         consumer.carried = carried;
         let judge = Judge::resume(judge_options, baseline, judge);
@@ -190,6 +202,7 @@ impl<'a> Consumer<'a> {
             plans: self.judging.budget().clone(),
             positions,
             undelivered,
+            events: self.folders.events(),
             ..Run::default()
         };
         Snapshot {

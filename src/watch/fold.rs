@@ -13,8 +13,8 @@ use std::thread;
 use anyhow::Result;
 use ingest::source::stream::{Content, Delivery};
 use ingest::{
-    DecodeOptions, Field, FieldSet, FlowBatch, Ledger, LogFile, Messages, Reader, RejectReason,
-    Tally,
+    DecodeOptions, Field, FieldSet, FlowBatch, Ledger, LogFile, Messages, Reader, RecentIds,
+    RejectReason, Tally,
 };
 use model::fold::{Aggregator, FoldOptions, WindowState};
 
@@ -32,6 +32,8 @@ pub(crate) struct Share {
 /// The cores' windows.
 pub(crate) struct Folders {
     cores: Vec<Core>,
+    /// Of all cores: after a split an event may come again from another shard.
+    recent: RecentIds,
     /// Which core decodes which input.
     of_input: BTreeMap<Arc<str>, usize>,
     fold: FoldOptions,
@@ -50,15 +52,16 @@ const INPUTS_MAX: usize = 1 << 14;
 
 impl Folders {
     /// One for each core of the machine.
-    pub(crate) fn new(fold: &FoldOptions, decode: &DecodeOptions) -> Self {
+    pub(crate) fn new(fold: &FoldOptions, decode: &DecodeOptions, recent: RecentIds) -> Self {
         let n_cores = thread::available_parallelism().map_or(1, NonZero::get);
         let core = |_| Core {
             aggregator: Aggregator::new(fold.clone()),
-            messages: Messages::new(decode.clone()),
+            messages: Messages::knowing(decode.clone(), recent.clone()),
             tally: Tally::default(),
         };
         let cores = (0..n_cores).map(core).collect();
-        Self { cores, of_input: BTreeMap::new(), fold: fold.clone(), decode: decode.clone() }
+        let (fold, decode) = (fold.clone(), decode.clone());
+        Self { cores, recent, of_input: BTreeMap::new(), fold, decode }
     }
 
     /// Folds all of it.
@@ -112,6 +115,11 @@ impl Folders {
             let fresh = Aggregator::expecting(self.fold.clone(), expected);
             aggregator.merge(std::mem::replace(&mut core.aggregator, fresh));
         }
+    }
+
+    /// What tells events that come again from new ones, as words.
+    pub(crate) fn events(&self) -> Vec<u64> {
+        self.recent.to_words()
     }
 
     /// What the cores counted since they were gathered, and what never became a record.
@@ -199,8 +207,7 @@ impl Core {
             aggregator.push(&batch);
         });
         if let Some(error) = read.error {
-            let error = format!("{:#}", anyhow::Error::from(error));
-            share.unreadable.push((file.place.to_string(), error));
+            share.unreadable.push((file.place.to_string(), error.to_string()));
             if n_records == 0 && read.tally.ledger.records == 0 {
                 share.untouched.push(file.clone());
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -68,17 +68,32 @@ impl<'a> Outlet<'a> {
     }
 }
 
-/// Adds lines to a file that only its owner can read.
+/// Adds lines to a file that only its owner can read. A last line that was cut short stays by itself.
 fn append(path: &Path, findings: &[Finding]) -> io::Result<()> {
-    let mut lines = Vec::new();
-    report::write_json_lines(findings, &mut lines)?;
     let mut options = OpenOptions::new();
-    options.create(true).append(true);
+    options.create(true).append(true).read(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
+    let mut lines = Vec::new();
+    if is_cut_short(&mut file)? {
+        lines.push(b'\n');
+    }
+    report::write_json_lines(findings, &mut lines)?;
     file.write_all(&lines)?;
     file.sync_data()
+}
+
+/// Whether a file's last line has no end.
+fn is_cut_short(file: &mut fs::File) -> io::Result<bool> {
+    // A pipe has no end to look at.
+    if !file.metadata()?.is_file() || file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 /// Rewrites the file with the last line of each id, by first record and id, every line as it was

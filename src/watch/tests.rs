@@ -243,7 +243,7 @@ fn a_watch_that_is_killed_again_and_again_tells_the_same() {
         let told = made.folder.path().join("told.jsonl");
         let file = fs::OpenOptions::new().create(true).append(true).open(told).unwrap();
         if n_killed % 3 == 0 {
-            writeln!(&file, "{{\"schema\":\"cut").unwrap();
+            write!(&file, "{{\"schema\":\"cut").unwrap();
         }
     }
     assert!(n_killed > 2, "too few kills: {n_killed}");

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use datasets::Options;
 use tempfile::TempDir;
 
+use crate::parquet_logs;
 use crate::program::{Run, run_with};
 use crate::stand_ins::{kinesis, moto};
 
@@ -35,6 +36,7 @@ pub(crate) fn estate() -> &'static Estate {
         let options = Options {
             services: 12,
             days: 2,
+            interval_secs: 600,
             records: Some(60_000),
             seed: 11,
             ..Options::new("intrusion")
@@ -86,6 +88,19 @@ impl Estate {
         judged
     }
 
+    /// These arguments, and everything known of who is who.
+    pub(crate) fn arguments<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        let inventories = self.inventories.iter().map(String::as_str);
+        let all = arguments.iter().copied().chain(inventories);
+        all.chain(["--inventory-time", "2025-03-03"]).collect()
+    }
+
+    /// How many records there are.
+    pub(crate) fn n_records(&self) -> u64 {
+        let of_file = |file: &PathBuf| parquet_logs::text_of(file).lines().count() as u64 - 1;
+        self.files().iter().map(of_file).sum()
+    }
+
     /// Runs a command that judges, with everything known of who is who, against the stand-ins.
     pub(crate) fn judge(
         &self,
@@ -93,12 +108,9 @@ impl Estate {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Judged {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let file = format!("findings-{}.jsonl", NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut all = vec![command];
-        all.extend(arguments);
-        all.extend(self.inventories.iter().map(String::as_str));
-        all.extend(["--inventory-time", "2025-03-03", "--findings", &file]);
+        let file = findings_file();
+        let all = [&[command][..], arguments, &["--findings", &file]].concat();
+        let all = self.arguments(&all);
         let (moto, kinesis) = (moto(), kinesis());
         let mut variables =
             vec![("AWS_ENDPOINT_URL", moto.as_str()), ("AWS_ENDPOINT_URL_KINESIS", &kinesis)];
@@ -107,6 +119,12 @@ impl Estate {
         let findings = fs::read_to_string(self.folder().join(file)).unwrap_or_default();
         Judged { run, findings }
     }
+}
+
+/// A name for a findings file that nobody else in this test run has.
+pub(crate) fn findings_file() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("findings-{}.jsonl", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn gather(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -7,12 +7,16 @@
 
 mod bench;
 mod cwl;
+mod equivalence;
 mod estate;
+mod kills;
 mod kinesis;
+mod modes;
 mod parquet_logs;
 #[path = "../program/mod.rs"]
 mod program;
 mod proxy;
+mod running;
 mod s3;
 mod sources;
 mod sqs;

@@ -21,7 +21,7 @@ pub(crate) fn convert(files: &[impl AsRef<Path>], folder: &Path) {
     }
 }
 
-fn text_of(file: &Path) -> String {
+pub(crate) fn text_of(file: &Path) -> String {
     let mut text = String::new();
     MultiGzDecoder::new(File::open(file).unwrap()).read_to_string(&mut text).unwrap();
     text

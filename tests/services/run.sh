@@ -7,7 +7,8 @@
 #
 #   ./test services              runs the tests
 #   ./test services s3           arguments go to the tests
-#   ./test services --shell      starts a shell with the stand-ins' addresses in its environment
+#   ./test services --shell      starts a shell in an empty folder, where `tidegate` and every AWS tool meet the
+#                                stand-ins and `stage` lays data into them
 #   ./test services --install    installs, and stops there
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -124,8 +125,26 @@ export_environment() {
     export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=not-a-secret
     export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
     export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
-    export PYTHONDONTWRITEBYTECODE=1
+    export PYTHONDONTWRITEBYTECODE=1 PATH=$runs/bin:$PATH
     unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL
+}
+
+# `stage` is stage.py, with the Python that has what it needs.
+install_stage() {
+    mkdir "$runs/bin"
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$home/moto/bin/python" "$here/stage.py" >"$runs/bin/stage"
+    chmod +x "$runs/bin/stage"
+}
+
+# open_shell: what is made there goes with it.
+open_shell() {
+    cargo build --locked --features full
+    mkdir "$runs/shell"
+    ln -s "$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/debug/tidegate" "$runs/bin/tidegate"
+    export AWS_ENDPOINT_URL=$TIDEGATE_TEST_MOTO AWS_ENDPOINT_URL_KINESIS=$TIDEGATE_TEST_KINESIS
+    cd "$runs/shell"
+    echo "test: the folder and what is in S3, CloudWatch Logs and Kinesis are gone after \`exit\`" >&2
+    bash 9>&-
 }
 
 install
@@ -143,10 +162,11 @@ start_moto
 start_kinesis
 wait_for moto "${pids[0]}"
 wait_for kinesis "${pids[1]}"
+install_stage
 export_environment
 
 if [[ ${1-} == --shell ]]; then
-    "${SHELL:-bash}" 9>&-
+    open_shell
 else
     cargo test --locked --features stand-ins --test services -- "$@" 9>&-
 fi

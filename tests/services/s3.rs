@@ -107,7 +107,8 @@ fn bodies_cut_short_are_taken_up_where_they_broke_off() {
     let cut = Fault::each_once(Effect::CutBody { after_bytes: 1000 }).on_path("log.gz");
     let (judged, proxy) = detect_through(&url, vec![cut]);
     assert_right(&judged);
-    assert!(proxy.injected() > 100, "{} bodies were cut", proxy.injected());
+    // What is asked for again is cut again, every thousand bytes.
+    assert!(proxy.injected() > 1000, "{} bodies were cut", proxy.injected());
 }
 
 #[test]
@@ -148,7 +149,8 @@ fn what_cannot_be_read_is_named_and_the_rest_is_used() {
     assert_eq!(judged.run.code, 3, "{}", judged.run.stderr);
     let said = |part: &str| judged.run.stderr.lines().any(|line| line.contains(part));
     for (at, why) in [(10, "gone"), (20, "Parquet"), (30, "limit")] {
-        let line = judged.run.stderr.lines().find(|line| line.contains(&name(at)));
+        let mut lines = judged.run.stderr.lines().filter(|line| line.starts_with("could not read"));
+        let line = lines.find(|line| line.contains(&name(at)));
         assert!(line.is_some_and(|line| line.contains(why)), "{why}: {}", judged.run.stderr);
     }
     assert!(said(&name(40)) && said("rejected"), "{}", judged.run.stderr);

@@ -2,7 +2,8 @@
 //! settling carries, what records said of interfaces, the judge's memory, and which files were taken.
 //!
 //! The bytes hold sections (see [`model::snapshot`], upgrade rule included): `baseline`, `windows` and
-//! `carried` are Parquet, `identity`, `judge`, `run` and `undelivered` are JSON. Reading never panics
+//! `carried` are Parquet, `identity`, `judge`, `run` and `undelivered` are JSON, and `events` is words
+//! of eight bytes, the lowest first. Reading never panics
 //! and never takes a part that is not as it was written.
 
 mod deviations;
@@ -62,6 +63,10 @@ impl Snapshot {
         if !self.run.undelivered.is_empty() {
             sections.insert("undelivered", undelivered::to_json(&self.run.undelivered)?);
         }
+        if !self.run.events.is_empty() {
+            let words = self.run.events.iter().flat_map(|word| word.to_le_bytes());
+            sections.insert("events", words.collect::<Vec<u8>>());
+        }
         sections.to_bytes()
     }
 
@@ -71,6 +76,10 @@ impl Snapshot {
         let mut run = run::from_json(&needed(&sections, "run")?)?;
         if let Some(json) = sections.part("undelivered") {
             run.undelivered = undelivered::from_json(&json)?;
+        }
+        if let Some(words) = sections.part("events") {
+            let words = words.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
+            run.events = words.collect();
         }
         let of_baseline = baseline::read(needed(&sections, "baseline")?);
         let mut baseline =

@@ -44,6 +44,8 @@ pub struct Run {
     /// Findings this run told, until it is known that they reached somebody. Beside the JSON of the
     /// rest: see `undelivered.rs`.
     pub undelivered: Vec<Finding>,
+    /// What tells events that come again from new ones: `ingest::RecentIds` as words. Beside the JSON too.
+    pub events: Vec<u64>,
     /// Tells a run's bytes from those of another that made the same of the same records, where
     /// nothing but the bytes says who wrote them.
     pub writer: Option<String>,
@@ -118,6 +120,7 @@ pub(super) fn from_json(json: &[u8]) -> Result<Run, SnapshotError> {
         files: wire.files.into_iter().map(file).collect(),
         positions: wire.positions,
         undelivered: Vec::new(),
+        events: Vec::new(),
         writer: wire.writer,
     })
 }

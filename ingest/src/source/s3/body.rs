@@ -15,7 +15,8 @@ use crate::source::SourceError;
 /// Chunks of one object that wait to be taken; a chunk is some 10 to 100 KiB.
 pub(super) const CHUNKS_WAITING_MAX: usize = 16;
 
-/// How often a body that breaks off is asked for again, beside what the SDK does for a request.
+/// How often in a row a body is asked for again that breaks off without having brought anything, beside
+/// what the SDK does for a request.
 const RESUMES_MAX: u32 = 5;
 
 /// One object's bytes, read as a file's are.
@@ -85,11 +86,12 @@ impl S3 {
         let mut n_done = 0;
         let mut resumes = 0;
         loop {
+            let n_before = n_done;
             let broke = match self.fetch_from(wanted, &mut n_done, sender).await {
                 Ok(()) => return,
                 Err(broke) => broke,
             };
-            resumes += 1;
+            resumes = if n_done > n_before { 1 } else { resumes + 1 };
             if resumes > RESUMES_MAX || !broke.is_worth_resuming {
                 let _nobody = sender.send(Err(io::Error::other(broke.error))).await;
                 return;

@@ -10,6 +10,7 @@ mod url;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_s3::types::RequestPayer;
 
 use super::aws::Aws;
@@ -36,7 +37,11 @@ impl S3 {
         // What is not AWS seldom has a host name per bucket.
         let is_elsewhere =
             config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-        let config = Builder::from(config).force_path_style(is_elsewhere).build();
+        // The SDK's clients share an allowance of retries: used up when every request fails once, it would
+        // leave files out. Each request has its own bound, and waits longer each time.
+        let retries = RetryPartition::custom("tidegate").token_bucket(TokenBucket::unlimited());
+        let config = Builder::from(config).force_path_style(is_elsewhere);
+        let config = config.retry_partition(retries.build()).build();
         Self { aws: aws.clone(), client: Client::from_conf(config) }
     }
 
