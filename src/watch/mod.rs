@@ -33,7 +33,7 @@ pub(crate) use first::FirstLook;
 pub(crate) use health::Health;
 pub(crate) use inputs::{Inputs, Now};
 pub(crate) use listen::Listener;
-pub(crate) use outlet::Outlet;
+pub(crate) use outlet::{Outlet, Telling};
 pub(crate) use stop::Stop;
 
 use crate::pipeline::Tail;
@@ -242,6 +242,10 @@ impl<'a> Watch<'a> {
         }
         for (reason, n) in &polled.set_aside {
             *figures.set_aside.entry(reason).or_default() += n;
+        }
+        for (&reason, n) in &polled.given_up {
+            *figures.given_up.entry(reason).or_default() += n;
+            output::event(&format!("given up: {reason} ({n})"), &[("reason", reason.into())]);
         }
     }
 
