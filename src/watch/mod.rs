@@ -170,13 +170,11 @@ impl<'a> Watch<'a> {
     fn is_due(&self) -> bool {
         let since = self.pending.saved_at.elapsed();
         let has_findings = !self.pending.findings.is_empty();
-        match self.keep {
-            None => has_findings,
-            Some(_) => {
-                let pause = SAVE_PAUSE.max(self.pending.save_took * SAVE_SHARE);
-                since >= self.save_every || (has_findings && since >= pause.min(self.save_every))
-            }
+        if self.keep.is_none() {
+            return has_findings;
         }
+        let pause = SAVE_PAUSE.max(self.pending.save_took * SAVE_SHARE);
+        since >= self.save_every || (has_findings && since >= pause.min(self.save_every))
     }
 
     /// Saves, lets the stream forget, tells, and notes that it was told: in this order nothing is lost
