@@ -36,22 +36,22 @@ impl<'a> Delivery<'a> {
         if let Some(path) = &self.args.findings {
             output::write_file(path, |file| Ok(report::write_json_lines(&findings, file)?))?;
         }
-        self.print(&findings)?;
+        print(self.args, &findings)?;
         let is_told = self.args.exit_code && !findings.is_empty();
         Ok(if is_told { Ending::Findings } else { Ending::Ran })
     }
+}
 
-    fn print(&self, findings: &[Finding]) -> Result<()> {
-        let mut stdout = output::stdout();
-        match self.args.output {
-            OutputFormat::Json => report::write_json_lines(findings, &mut stdout)?,
-            OutputFormat::Text => {
-                let options = output::text_options(self.args.top);
-                report::write_text(findings, &options, &mut stdout)?;
-            }
+/// Prints findings, as asked for.
+pub(crate) fn print(args: &TellArgs, findings: &[Finding]) -> Result<()> {
+    let mut stdout = output::stdout();
+    match args.output {
+        OutputFormat::Json => report::write_json_lines(findings, &mut stdout)?,
+        OutputFormat::Text => {
+            report::write_text(findings, &output::text_options(args.top), &mut stdout)?;
         }
-        Ok(stdout.flush()?)
     }
+    Ok(stdout.flush()?)
 }
 
 /// Reads what is to be hidden.

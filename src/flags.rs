@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Backfill(BackfillArgs),
     /// Judge a stream as it comes, until it is told to stop (SIGTERM or Ctrl-C).
     #[command(
-        after_help = "Examples:\n  tidegate watch kinesis://flow-logs --state /var/lib/tidegate --output json --log json\n  tidegate watch sqs://flow-log-objects --state s3://my-bucket/tidegate --baseline shop.parquet\n\nExit codes: 0 told to stop; 2 error, after saving what was read before it"
+        after_help = "Examples:\n  tidegate watch kinesis://flow-logs --state /var/lib/tidegate --output json --log json\n  tidegate watch sqs://flow-log-objects --state s3://my-bucket/tidegate --baseline shop.parquet\n\nExit codes: 0 told to stop; 1 the same and findings were told, with --exit-code; 2 error, after saving what was read before it"
     )]
     Watch(WatchArgs),
     /// Merge baselines, or look into one.
@@ -166,7 +166,8 @@ impl AwsArgs {
 /// Where flow logs come from and what is known about them.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// Flow logs: files, folders, globs, trees as S3 has them (`AWSLogs/…`), or `s3://BUCKET/PREFIX`.
+    /// Flow logs: files, folders, globs, trees as S3 has them (`AWSLogs/…`), or `s3://BUCKET/PREFIX`;
+    /// for `detect` also one `cwl://LOG-GROUP`, from --since to --until or now.
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<String>,
     /// Output of `aws ec2 describe-network-interfaces`, `describe-instances` or `aws ecs
@@ -187,6 +188,10 @@ pub(crate) struct SourceArgs {
     /// `DescribeFlowLogs`; the default is version 2's.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+    /// Output of `aws ec2 describe-flow-logs`, which tells the format, and an interval of 60 seconds,
+    /// of what comes by cwl:// and kinesis://, where no header line does.
+    #[arg(long, value_name = "FILE", conflicts_with = "log_format")]
+    pub(crate) flow_logs: Option<PathBuf>,
     /// Aggregation interval in seconds; found from the first records if not given.
     #[arg(long, value_name = "60|600", value_parser = ["60", "600"])]
     pub(crate) interval: Option<String>,
@@ -247,7 +252,7 @@ pub(crate) struct DetectArgs {
 }
 
 /// Which findings are told, and how.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct TellArgs {
     /// Known things to hide at report time (YAML).
     #[arg(long, value_name = "FILE")]

@@ -5,6 +5,7 @@ mod clock;
 mod closing;
 mod commands;
 mod delivery;
+mod described;
 mod duration;
 mod flags;
 mod identity;

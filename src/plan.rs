@@ -1,6 +1,8 @@
 //! What will be done: the command line made sense of.
 
 use anyhow::{Context, Result, bail};
+use detect::snapshot::Run;
+use ingest::inventory::flow_logs::Described;
 use ingest::{DecodeOptions, FieldSet, LogFile, LogFormat};
 use jiff::tz::TimeZone;
 use model::fold::{Aggregator, FoldOptions};
@@ -13,7 +15,7 @@ use crate::output;
 use crate::pipeline::{self, Outcome, Reading, Tail};
 use crate::sources::{self, Reach, Sources, Wanted};
 use crate::survey::{self, Survey};
-use crate::{duration, identity};
+use crate::{described, duration, identity};
 
 /// Windows of 60-second logs are five minutes long, of 600-second logs ten.
 const WINDOW_SECS_OF_60: i64 = 300;
@@ -51,8 +53,8 @@ impl ReadPlan {
         let Sources { files, reach } = sources::find(&args.sources, &args.aws, wanted)?;
         let files = new(files);
         let survey = survey::of_files(&files, &reach, &ground.decode);
-        let interval_secs = interval(args, &survey, baseline_interval_secs)?;
-        survey.report(interval_secs, args.interval.is_some());
+        let interval_secs = interval(ground.interval_secs, &survey, baseline_interval_secs)?;
+        survey.report(interval_secs, ground.interval_secs.is_some());
         Ok(Self {
             files,
             reach,
@@ -92,6 +94,8 @@ pub(crate) struct Ground {
     pub(crate) wanted: Wanted,
     pub(crate) decode: DecodeOptions,
     pub(crate) directory: Directory,
+    /// Given, or told by what describes the flow logs.
+    pub(crate) interval_secs: Option<i64>,
 }
 
 impl Ground {
@@ -99,9 +103,14 @@ impl Ground {
     pub(crate) fn of(args: &SourceArgs) -> Result<Self> {
         let zone = zone(args)?;
         let wanted = wanted(args, &zone)?;
-        let decode = decoding(args, Aggregator::columns())?;
+        let described = described::read(args)?;
+        let decode = decoding_as(args, described.as_ref(), Aggregator::columns())?;
         let directory = directory(args, &zone)?;
-        Ok(Self { zone, wanted, decode, directory })
+        let given = args.interval.as_deref().and_then(|text| text.parse().ok());
+        // Flow logs of 600 seconds have records of 60 on most instances.
+        let told = described.and_then(|described| described.interval_secs);
+        let interval_secs = given.or(told.filter(|&secs| secs == 60));
+        Ok(Self { zone, wanted, decode, directory, interval_secs })
     }
 
     /// How logs of this interval are folded.
@@ -136,12 +145,21 @@ fn at(text: Option<&str>, zone: &TimeZone) -> Result<Option<i64>> {
 }
 
 /// How these fields are decoded.
+#[cfg(feature = "query")]
 pub(crate) fn decoding(args: &SourceArgs, columns: FieldSet) -> Result<DecodeOptions> {
-    let format = args
-        .log_format
-        .as_deref()
-        .map(|spec| LogFormat::parse(spec).context("--log-format"))
-        .transpose()?;
+    let described = described::read(args)?;
+    decoding_as(args, described.as_ref(), columns)
+}
+
+fn decoding_as(
+    args: &SourceArgs,
+    described: Option<&Described>,
+    columns: FieldSet,
+) -> Result<DecodeOptions> {
+    let format = match (&args.log_format, described) {
+        (Some(spec), _) => Some(LogFormat::parse(spec).context("--log-format")?),
+        (None, described) => described.and_then(|described| described.format.clone()),
+    };
     Ok(DecodeOptions { format, ..DecodeOptions::of_columns(columns) })
 }
 
@@ -157,8 +175,7 @@ fn window_secs(interval_secs: i64) -> i64 {
 }
 
 /// The interval the user gave, else the one the records show; the baseline's has to agree.
-pub(crate) fn interval(args: &SourceArgs, survey: &Survey, baseline: Option<i64>) -> Result<i64> {
-    let given = args.interval.as_deref().and_then(|text| text.parse().ok());
+pub(crate) fn interval(given: Option<i64>, survey: &Survey, baseline: Option<i64>) -> Result<i64> {
     let found = given.or_else(|| survey.interval_secs());
     let interval = found.or(baseline).unwrap_or(60);
     match baseline {
@@ -169,6 +186,18 @@ pub(crate) fn interval(args: &SourceArgs, survey: &Survey, baseline: Option<i64>
         ),
         _ => Ok(interval),
     }
+}
+
+/// Counts of windows of other lengths, or of records of other intervals, do not compare.
+pub(crate) fn check_state(run: &Run, fold: &FoldOptions, interval_secs: i64) -> Result<()> {
+    if (run.window_secs, run.interval_secs) != (fold.window_secs, interval_secs) {
+        bail!(
+            "the state is of {}-second logs and these are {interval_secs}-second logs: give each \
+             kind a --state of its own, or --interval if the first records misled",
+            run.interval_secs
+        );
+    }
+    Ok(())
 }
 
 /// Says what came of reading, at the end of every run.

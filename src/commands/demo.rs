@@ -68,6 +68,7 @@ fn source(dir: &Path, since: Option<String>, until: Option<String>) -> Result<So
         inventory_time: None,
         labels: None,
         ip_ranges: None,
+        flow_logs: None,
         log_format: None,
         interval: None,
         timezone: "UTC".to_owned(),

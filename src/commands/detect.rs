@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use detect::snapshot::{Run, Snapshot};
 use detect::suggest::PlanOptions;
 use detect::{Finding, Judge, JudgeOptions};
@@ -43,6 +43,10 @@ pub(crate) struct Detected {
 }
 
 pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
+    #[cfg(feature = "cwl")]
+    if args.source.sources.iter().any(|source| source.starts_with("cwl://")) {
+        return super::watch::stretch(args);
+    }
     let delivery = Delivery::of(&args.tell)?;
     let (mut state, beginning) = begin(args)?;
     let mut plan = plan(args, &mut state, beginning.baseline().learned.interval_secs)?;
@@ -234,14 +238,7 @@ fn take_up(
         Beginning::GoingOn(left) => left,
     };
     let Snapshot { run, baseline, windows, carried, judge, .. } = *left;
-    if (run.window_secs, run.interval_secs) != (plan.fold.window_secs, plan.interval_secs) {
-        bail!(
-            "the state is of {}-second logs and these are {}-second logs: give each kind a --state \
-             of its own, or --interval if the first records misled",
-            run.interval_secs,
-            plan.interval_secs
-        );
-    }
+    plan::check_state(&run, &plan.fold, plan.interval_secs)?;
     aggregator.restore(run.closed_until.unwrap_or(i64::MIN), windows);
     Ok(Begun { judge: Judge::resume(options, baseline, judge), run, carried })
 }

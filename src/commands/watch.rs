@@ -12,14 +12,15 @@ use anyhow::{Context, Result, anyhow, bail};
 use ingest::source::stream::{Positions, Stream};
 
 use super::learn;
-use crate::flags::{LogForm, WatchArgs};
+use crate::flags::{DetectArgs, LogForm, WatchArgs};
 use crate::pipeline::Tail;
 use crate::plan::{self, Ground};
 use crate::sources::Reach;
 use crate::state::State;
-use crate::watch::source::{self, Opened, Start};
+use crate::watch::source::{self, Opened, Opening, Start};
 use crate::watch::{
-    Consumer, ConsumerOptions, FirstLook, Health, Inputs, Keep, Listener, Outlet, Stop, Watch,
+    Consumer, ConsumerOptions, FirstLook, Health, Inputs, Keep, Listener, Outlet, Stop, Telling,
+    Watch,
 };
 use crate::{Ending, duration, output};
 
@@ -33,21 +34,58 @@ pub(crate) fn run(args: &WatchArgs) -> Result<Ending> {
     let [url] = args.source.sources.as_slice() else {
         bail!("watch reads one stream at a time; run one for each")
     };
-    let aws = &args.source.aws;
-    let open = |start, positions: &Positions| source::open(url, aws, start, positions);
-    on_stream(args, &open, &Stop::on_signals()?)?;
-    Ok(Ending::Ran)
+    let opening = Opening { aws: &args.source.aws, fan_out: args.fan_out.as_deref() };
+    let open = |start, positions: &Positions| source::open(url, opening, start, positions);
+    let has_told = on_stream(args, &open, &Stop::on_signals()?, Telling::AsItComes)?;
+    Ok(if has_told && args.tell.exit_code { Ending::Findings } else { Ending::Ran })
 }
 
-/// Watches what `open` opens.
+/// Judges a stretch of a stream that is kept, from --since to --until or now, as a watch would have, and
+/// tells the last revision of each finding at the end, as of files.
+pub(crate) fn stretch(args: &DetectArgs) -> Result<Ending> {
+    let [url] = args.source.sources.as_slice() else {
+        bail!("a log group is read by itself: give no other SOURCE with it")
+    };
+    if args.state.is_some() {
+        bail!("`{url}`: with --state, a log group is for `tidegate watch {url} --state …`");
+    }
+    let watch = WatchArgs {
+        source: args.source.clone(),
+        baseline: args.baseline.clone(),
+        warmup: args.warmup,
+        update_baseline: args.update_baseline,
+        state: None,
+        save_every: 0,
+        r#final: false,
+        // Where it begins and ends is told by --since and --until.
+        start: "trim-horizon".to_owned(),
+        fan_out: None,
+        idle: 0,
+        listen: "off".to_owned(),
+        log: LogForm::Text,
+        tell: args.tell.clone(),
+    };
+    let zone = plan::zone(&args.source)?;
+    let wanted = plan::wanted(&args.source, &zone)?;
+    let open = |_, _: &Positions| source::stretch(url, &args.source.aws, wanted);
+    let stop = Stop::on_signals()?;
+    let has_told = on_stream(&watch, &open, &stop, Telling::AtTheEnd)?;
+    if stop.is_asked() {
+        bail!("stopped before the end: what is told is of a part");
+    }
+    Ok(if has_told && args.tell.exit_code { Ending::Findings } else { Ending::Ran })
+}
+
+/// Watches what `open` opens; says whether findings were told.
 pub(crate) fn on_stream(
     args: &WatchArgs,
     open: &dyn Fn(Start, &Positions) -> Result<Opened>,
     stop: &Stop,
-) -> Result<()> {
+    when: Telling,
+) -> Result<bool> {
     let health = Arc::new(Health::new());
     let _listener = listen(args, &health)?;
-    let mut outlet = Outlet::new(&args.tell)?;
+    let mut outlet = Outlet::new(&args.tell, when)?;
     let ground = Ground::of(&args.source)?;
     let (mut keep, mut left) = open_state(args)?;
     let positions = left.as_mut().map(|left| std::mem::take(&mut left.run.positions));
@@ -56,10 +94,10 @@ pub(crate) fn on_stream(
     }
     let Opened { mut stream, reach } =
         open(start(&args.start, &ground)?, &positions.unwrap_or_default())?;
-    let look = look(args, left.as_ref(), stream.as_mut(), &reach, &ground, &health, stop)?;
+    let look = look(left.as_ref(), stream.as_mut(), &reach, &ground, &health, stop)?;
     if stop.is_asked() && left.is_none() && look.kept.deliveries.is_empty() {
         output::note("stopped before the first record came: there is nothing to save");
-        return Ok(());
+        return Ok(outlet.has_told);
     }
     let plans = PlanOptions { ttl_secs: args.tell.plan_ttl, ..PlanOptions::DEFAULT };
     let consumer = consumer(args, ground, left, &look, &plans)?;
@@ -69,10 +107,11 @@ pub(crate) fn on_stream(
     let stream = stream.as_mut();
     let mut watch = Watch::new(consumer, stream, reach, keep, outlet, health, save_every);
     watch.run(&look.kept, stop, tail)?;
+    let has_told = watch.outlet.has_told;
     if let (true, Some(path)) = (args.update_baseline, &args.baseline) {
         learn::save(path, &watch.into_baseline())?;
     }
-    Ok(())
+    Ok(has_told)
 }
 
 fn seconds(secs: i64) -> Duration {
@@ -123,7 +162,6 @@ fn start(text: &str, ground: &Ground) -> Result<Start> {
 
 /// The first records are looked at unless it is known what they are.
 fn look(
-    args: &WatchArgs,
     left: Option<&Snapshot>,
     stream: &mut dyn Stream,
     reach: &Reach,
@@ -131,7 +169,7 @@ fn look(
     health: &Health,
     stop: &Stop,
 ) -> Result<FirstLook> {
-    if left.is_some() || args.source.interval.is_some() {
+    if left.is_some() || ground.interval_secs.is_some() {
         return Ok(FirstLook::default());
     }
     FirstLook::at(stream, reach, &ground.decode, health, stop)
@@ -150,11 +188,11 @@ fn consumer<'a>(
         _ => model::baseline::Baseline::default(),
     };
     let interval_secs = match &left {
-        Some(left) => left.run.interval_secs,
-        None => plan::interval(source, &look.survey, known.learned.interval_secs)?,
+        Some(left) => ground.interval_secs.unwrap_or(left.run.interval_secs),
+        None => plan::interval(ground.interval_secs, &look.survey, known.learned.interval_secs)?,
     };
     if left.is_none() {
-        look.survey.report(interval_secs, source.interval.is_some());
+        look.survey.report(interval_secs, ground.interval_secs.is_some());
     }
     let fold = ground.fold(interval_secs);
     let judge = JudgeOptions {

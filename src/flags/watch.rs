@@ -8,7 +8,7 @@ use super::{SourceArgs, TellArgs};
 use crate::duration;
 
 #[derive(Debug, Args)]
-#[cfg_attr(not(feature = "watch"), expect(dead_code, reason = "says that it is not built in"))]
+#[cfg_attr(not(feature = "watch"), allow(dead_code, reason = "this build watches nothing"))]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
@@ -33,6 +33,11 @@ pub(crate) struct WatchArgs {
     /// Where to begin when no state says where the last run stopped: trim-horizon, latest, or a time.
     #[arg(long, value_name = "WHERE", default_value = "latest")]
     pub(crate) start: String,
+    /// Have a Kinesis stream sent to this registered consumer (enhanced fan-out) instead of asking for
+    /// records. It is registered if there is none, and stays: AWS bills it by the hour until `aws
+    /// kinesis deregister-stream-consumer`.
+    #[arg(long, value_name = "CONSUMER")]
+    pub(crate) fan_out: Option<String>,
     /// An input that brings nothing for so long, and has nothing waiting, holds no window open.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::seconds)]
     pub(crate) idle: i64,

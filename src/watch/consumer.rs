@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use detect::snapshot::{Run, Snapshot};
 use detect::suggest::{PlanBudget, PlanOptions};
 use detect::{Finding, Judge, JudgeOptions, State};
@@ -21,6 +21,7 @@ use super::inputs::{Inputs, Now};
 use crate::closing::{Closing, add_up};
 use crate::judging::Judging;
 use crate::pipeline::Tail;
+use crate::plan;
 
 /// How to fold and judge.
 pub(crate) struct ConsumerOptions<'a> {
@@ -94,14 +95,7 @@ impl<'a> Consumer<'a> {
         left: Snapshot,
     ) -> Result<Self> {
         let Snapshot { run, baseline, windows, carried, remembered, judge } = left;
-        let (window_secs, interval_secs) = (options.fold.window_secs, options.judge.interval_secs);
-        if (run.window_secs, run.interval_secs) != (window_secs, interval_secs) {
-            bail!(
-                "the state is of {}-second logs and these are {interval_secs}-second logs: give each \
-                 kind a --state of its own",
-                run.interval_secs
-            );
-        }
+        plan::check_state(&run, &options.fold, options.judge.interval_secs)?;
         let closed_until = run.closed_until.unwrap_or(i64::MIN);
         directory.remember(remembered);
         let judge_options = options.judge.clone();

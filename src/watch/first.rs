@@ -76,6 +76,9 @@ impl FirstLook {
         for (reason, n) in polled.set_aside {
             *kept.set_aside.entry(reason).or_default() += n;
         }
+        for (reason, n) in polled.given_up {
+            *kept.given_up.entry(reason).or_default() += n;
+        }
         kept.ended |= polled.ended;
     }
 }

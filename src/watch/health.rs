@@ -10,7 +10,7 @@ use crate::clock;
 
 /// A loop that does not come round for so long hangs. Reading one poll's objects and saving take part
 /// of it.
-const ALIVE_WITHIN: Duration = Duration::from_secs(120);
+const ALIVE_WITHIN: Duration = Duration::from_mins(2);
 
 /// Shared between the loop and those who ask.
 #[derive(Debug)]

@@ -60,6 +60,8 @@ pub(crate) struct Figures {
     pub(crate) retries: BTreeMap<&'static str, u64>,
     /// What streams did not hand out, by reason.
     pub(crate) set_aside: BTreeMap<&'static str, u64>,
+    /// What streams could not go on with, by reason.
+    pub(crate) given_up: BTreeMap<&'static str, u64>,
     pub(crate) objects_unreadable: u64,
     pub(crate) saving: Histogram,
     /// From a window's close to its findings.
@@ -138,6 +140,11 @@ impl Figures {
         page.head("set_aside_total", "counter", "Things that came and were not read.");
         for (reason, n) in &self.set_aside {
             page.line("set_aside_total", &[("reason", reason)], *n);
+        }
+        let help = "Things a stream could not go on with: records may be missing, or come twice.";
+        page.head("given_up_total", "counter", help);
+        for (reason, n) in &self.given_up {
+            page.line("given_up_total", &[("reason", reason)], *n);
         }
         let help = "Objects that were not read to their end.";
         page.one("objects_unreadable_total", "counter", help, self.objects_unreadable);

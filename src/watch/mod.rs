@@ -33,7 +33,7 @@ pub(crate) use first::FirstLook;
 pub(crate) use health::Health;
 pub(crate) use inputs::{Inputs, Now};
 pub(crate) use listen::Listener;
-pub(crate) use outlet::Outlet;
+pub(crate) use outlet::{Outlet, Telling};
 pub(crate) use stop::Stop;
 
 use crate::pipeline::Tail;
@@ -170,13 +170,11 @@ impl<'a> Watch<'a> {
     fn is_due(&self) -> bool {
         let since = self.pending.saved_at.elapsed();
         let has_findings = !self.pending.findings.is_empty();
-        match self.keep {
-            None => has_findings,
-            Some(_) => {
-                let pause = SAVE_PAUSE.max(self.pending.save_took * SAVE_SHARE);
-                since >= self.save_every || (has_findings && since >= pause.min(self.save_every))
-            }
+        if self.keep.is_none() {
+            return has_findings;
         }
+        let pause = SAVE_PAUSE.max(self.pending.save_took * SAVE_SHARE);
+        since >= self.save_every || (has_findings && since >= pause.min(self.save_every))
     }
 
     /// Saves, lets the stream forget, tells, and notes that it was told: in this order nothing is lost
@@ -242,6 +240,10 @@ impl<'a> Watch<'a> {
         }
         for (reason, n) in &polled.set_aside {
             *figures.set_aside.entry(reason).or_default() += n;
+        }
+        for (&reason, n) in &polled.given_up {
+            *figures.given_up.entry(reason).or_default() += n;
+            output::event(&format!("given up: {reason} ({n})"), &[("reason", reason.into())]);
         }
     }
 

@@ -11,25 +11,49 @@ use detect::{Finding, report};
 use jiff::Timestamp;
 
 use crate::delivery::read_suppressions;
-use crate::flags::{OutputFormat, TellArgs};
+use crate::flags::TellArgs;
 use crate::output;
+
+/// When findings are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// Every revision, as it comes.
+    AsItComes,
+    /// The last revision of each, at the end.
+    #[cfg_attr(not(any(feature = "cwl", test)), expect(dead_code, reason = "nothing ends"))]
+    AtTheEnd,
+}
 
 /// Where findings go, and what is hidden of them.
 pub(crate) struct Outlet<'a> {
     args: &'a TellArgs,
     suppressions: Suppressions,
+    when: Telling,
+    /// The last revisions, kept for the end, and the end of the newest window.
+    kept: BTreeMap<String, Finding>,
+    newest: i64,
     hits: BTreeMap<String, Hit>,
+    /// Whether anything was told that is not hidden.
+    pub(crate) has_told: bool,
 }
 
 impl<'a> Outlet<'a> {
     /// Reads what is to be hidden.
-    pub(crate) fn new(args: &'a TellArgs) -> Result<Self> {
-        Ok(Self { args, suppressions: read_suppressions(args)?, hits: BTreeMap::new() })
+    pub(crate) fn new(args: &'a TellArgs, when: Telling) -> Result<Self> {
+        let suppressions = read_suppressions(args)?;
+        let (kept, hits) = (BTreeMap::new(), BTreeMap::new());
+        let (newest, has_told) = (i64::MIN, false);
+        Ok(Self { args, suppressions, when, kept, newest, hits, has_told })
     }
 
     /// Hands over findings; `newest` is the end of the newest window, Unix seconds. Gives back what was
     /// not hidden.
     pub(crate) fn tell(&mut self, findings: Vec<Finding>, newest: i64) -> Result<Vec<Finding>> {
+        if self.when == Telling::AtTheEnd {
+            self.newest = newest;
+            self.kept.extend(findings.iter().map(|one| (one.id.clone(), one.clone())));
+            return Ok(findings);
+        }
         let (findings, hits) = self.suppressions.apply(findings, newest);
         for hit in hits {
             let known = self.hits.entry(hit.rule.clone()).or_insert_with(|| Hit {
@@ -44,27 +68,41 @@ impl<'a> Outlet<'a> {
         if findings.is_empty() {
             return Ok(findings);
         }
+        self.has_told = true;
         if let Some(path) = &self.args.findings {
             append(path, &findings).with_context(|| format!("cannot write {}", path.display()))?;
         }
-        let mut stdout = output::stdout();
-        match self.args.output {
-            OutputFormat::Json => report::write_json_lines(&findings, &mut stdout)?,
-            OutputFormat::Text => {
-                report::write_text(&findings, &output::text_options(self.args.top), &mut stdout)?;
-            }
-        }
-        stdout.flush()?;
+        crate::delivery::print(self.args, &findings)?;
         Ok(findings)
     }
 
     /// Leaves the last revision of each id in the file, and says how often each suppression hid
     /// something.
     pub(crate) fn finish(&mut self) -> Result<Vec<Hit>> {
+        if self.when == Telling::AtTheEnd {
+            return self.tell_kept();
+        }
         if let Some(path) = &self.args.findings {
             keep_last(path)?;
         }
         Ok(std::mem::take(&mut self.hits).into_values().collect())
+    }
+}
+
+impl Outlet<'_> {
+    /// As a run over files does: the file is written anew.
+    fn tell_kept(&mut self) -> Result<Vec<Hit>> {
+        let mut findings: Vec<Finding> = std::mem::take(&mut self.kept).into_values().collect();
+        let first = |one: &Finding| one.first_seen.parse::<Timestamp>().ok();
+        // By id they are already.
+        findings.sort_by_key(first);
+        let (findings, hits) = self.suppressions.apply(findings, self.newest);
+        self.has_told = !findings.is_empty();
+        if let Some(path) = &self.args.findings {
+            output::write_file(path, |file| Ok(report::write_json_lines(&findings, file)?))?;
+        }
+        crate::delivery::print(self.args, &findings)?;
+        Ok(hits)
     }
 }
 

@@ -8,6 +8,8 @@ use super::replay::{self, Replay};
 use crate::clock;
 use crate::flags::AwsArgs;
 use crate::sources::Reach;
+#[cfg(feature = "cwl")]
+use crate::sources::Wanted;
 
 /// Where reading begins when no state says where it stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,19 +28,30 @@ pub(crate) struct Opened {
     pub(crate) reach: Reach,
 }
 
+/// How streams are opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening<'a> {
+    pub(crate) aws: &'a AwsArgs,
+    /// The consumer a Kinesis stream is sent to.
+    pub(crate) fan_out: Option<&'a str>,
+}
+
 /// Opens a stream that goes on from `positions`, or begins at `start`.
 pub(crate) fn open(
     url: &str,
-    aws: &AwsArgs,
+    opening: Opening<'_>,
     start: Start,
     positions: &Positions,
 ) -> Result<Opened> {
+    if opening.fan_out.is_some() && !url.starts_with("kinesis://") {
+        bail!("`{url}`: --fan-out is for kinesis://STREAM");
+    }
     if let Some(path) = replay::path(url) {
         let stream = Box::new(Replay::open(path, positions)?);
         return Ok(Opened { stream, reach: Reach::default() });
     }
     for of_kind in KINDS {
-        if let Some(opened) = of_kind(url, aws, start, positions)? {
+        if let Some(opened) = of_kind(url, opening, start, positions)? {
             return Ok(opened);
         }
     }
@@ -51,7 +64,7 @@ pub(crate) fn open(
 }
 
 /// Opens a URL if it is of its kind.
-type OfKind = fn(&str, &AwsArgs, Start, &Positions) -> Result<Option<Opened>>;
+type OfKind = fn(&str, Opening<'_>, Start, &Positions) -> Result<Option<Opened>>;
 
 const KINDS: &[OfKind] = &[
     #[cfg(feature = "kinesis")]
@@ -65,7 +78,7 @@ const KINDS: &[OfKind] = &[
 #[cfg(feature = "kinesis")]
 fn kinesis(
     url: &str,
-    aws: &AwsArgs,
+    opening: Opening<'_>,
     start: Start,
     positions: &Positions,
 ) -> Result<Option<Opened>> {
@@ -80,15 +93,18 @@ fn kinesis(
         Start::Latest => KinesisStart::At(clock::unix_secs() * 1000),
         Start::At(secs) => KinesisStart::At(secs.saturating_mul(1000)),
     };
-    let options = KinesisOptions { start, reading: KinesisReading::Polling };
-    let stream = Box::new(Kinesis::open(&aws.connect()?, &url?, options)?);
+    let reading = opening.fan_out.map_or(KinesisReading::Polling, |consumer| {
+        KinesisReading::FanOut { consumer: consumer.to_owned() }
+    });
+    let options = KinesisOptions { start, reading };
+    let stream = Box::new(Kinesis::open(&opening.aws.connect()?, &url?, options)?);
     Ok(Some(Opened { stream, reach: Reach::default() }))
 }
 
 #[cfg(feature = "cwl")]
 fn log_group(
     url: &str,
-    aws: &AwsArgs,
+    opening: Opening<'_>,
     start: Start,
     positions: &Positions,
 ) -> Result<Option<Opened>> {
@@ -101,17 +117,34 @@ fn log_group(
         Start::At(secs) => Some(secs.saturating_mul(1000)),
     };
     let options = CwlOptions { since_ms, ..CwlOptions::default() };
-    let stream = Box::new(Cwl::open(&aws.connect()?, &url?, options, positions)?);
+    let stream = Box::new(Cwl::open(&opening.aws.connect()?, &url?, options, positions)?);
     Ok(Some(Opened { stream, reach: Reach::default() }))
+}
+
+/// Opens what a log group has of records that end in this time, to its end.
+#[cfg(feature = "cwl")]
+pub(crate) fn stretch(url: &str, aws: &AwsArgs, wanted: Wanted) -> Result<Opened> {
+    use ingest::source::cwl::{Cwl, CwlOptions, CwlUrl};
+
+    let Some(parsed) = CwlUrl::parse(url) else { bail!(not_a_stream(url)) };
+    let until = wanted.until.unwrap_or_else(clock::unix_secs);
+    let options = CwlOptions::of_records(wanted.since, Some(until));
+    let stream = Box::new(Cwl::open(&aws.connect()?, &parsed?, options, &Positions::new())?);
+    Ok(Opened { stream, reach: Reach::default() })
 }
 
 /// A queue has no past but what waits in it: where to begin is not asked.
 #[cfg(feature = "sqs")]
-fn queue(url: &str, aws: &AwsArgs, _: Start, positions: &Positions) -> Result<Option<Opened>> {
+fn queue(
+    url: &str,
+    opening: Opening<'_>,
+    _: Start,
+    positions: &Positions,
+) -> Result<Option<Opened>> {
     use ingest::source::sqs::{Sqs, SqsOptions, SqsUrl};
 
     let Some(url) = SqsUrl::parse(url) else { return Ok(None) };
-    let aws = aws.connect()?;
+    let aws = opening.aws.connect()?;
     let stream = Box::new(Sqs::open(&aws, &url?, SqsOptions::default(), positions)?);
     Ok(Some(Opened { stream, reach: Reach::of_objects(&aws) }))
 }

@@ -6,8 +6,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -16,11 +16,11 @@ use datasets::Options;
 use flate2::read::GzDecoder;
 use ingest::source::SourceError;
 use ingest::source::stream::{Content, Delivery, Input, Polled, Positions, Stream};
-use ingest::{Field, Origin, find_files};
+use ingest::{Field, LogFile, Origin, Place, find_files};
 use tempfile::TempDir;
 
-use super::Stop;
 use super::source::Opened;
+use super::{Stop, Telling};
 use crate::commands::{detect, watch};
 use crate::flags::{Cli, Command};
 use crate::sources::Reach;
@@ -40,6 +40,7 @@ impl Random {
 struct Made {
     folder: TempDir,
     expected: String,
+    when: Telling,
 }
 
 /// By the input that brings it, in order.
@@ -50,7 +51,7 @@ impl Made {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { services: 12, days: 1, seed, ..Options::new("intrusion") };
         datasets::write(folder.path(), &options).unwrap();
-        let mut made = Self { folder, expected: String::new() };
+        let mut made = Self { folder, expected: String::new(), when: Telling::AsItComes };
         let arguments = made.arguments("detect", "AWSLogs", "expected.jsonl", &[]);
         let Command::Detect(args) = Cli::parse_from(arguments).command else { panic!() };
         detect::run(&args).unwrap();
@@ -85,7 +86,7 @@ impl Made {
             let stream = Fake::new(queues.clone(), positions, Arc::clone(faults));
             Ok(Opened { stream: Box::new(stream), reach: Reach::default() })
         };
-        watch::on_stream(&args, &open, &Stop::default())
+        watch::on_stream(&args, &open, &Stop::default(), self.when).map(drop)
     }
 
     /// All records in pieces, brought by so many inputs, out of order by less than the lateness.
@@ -137,6 +138,8 @@ struct Faults {
     /// At this poll the service fails for good.
     fails_at: AtomicUsize,
     n_saved: AtomicUsize,
+    /// Objects handed back, and how often had been saved before.
+    unread: Mutex<Vec<(Place, usize)>>,
 }
 
 struct Fake {
@@ -191,6 +194,11 @@ impl Stream for Fake {
     fn saved(&mut self) -> Result<(), SourceError> {
         self.faults.n_saved.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn unread(&mut self, object: &LogFile) {
+        let n_saved = self.faults.n_saved.load(Ordering::Relaxed);
+        self.faults.unread.lock().unwrap().push((object.place.clone(), n_saved));
     }
 
     fn hold(&mut self, inputs: &[Arc<str>]) {
@@ -251,6 +259,16 @@ fn a_watch_that_is_killed_again_and_again_tells_the_same() {
 }
 
 #[test]
+fn told_at_the_end_it_is_the_same_and_what_was_in_the_file_is_not_kept() {
+    let mut made = Made::new(3);
+    made.when = Telling::AtTheEnd;
+    let queues = made.queues(2, &mut Random(9));
+    fs::write(made.folder.path().join("told.jsonl"), "{\"of\":\"another run\"}\n").unwrap();
+    made.watch(&queues, &Arc::default(), &["--idle", "0s"]).unwrap();
+    assert_same(&made.expected, &made.read("told.jsonl"));
+}
+
+#[test]
 fn what_came_before_a_source_fails_is_saved() {
     let made = Made::new(3);
     let queues = made.queues(2, &mut Random(9));
@@ -262,6 +280,32 @@ fn what_came_before_a_source_fails_is_saved() {
     assert!(faults.n_saved.load(Ordering::Relaxed) > 0);
     made.watch(&queues, &faults, &[&options[..], &["--final"]].concat()).unwrap();
     assert_same(&made.expected, &made.read("told.jsonl"));
+}
+
+#[test]
+fn an_object_nothing_came_of_is_handed_back_before_it_is_saved() {
+    let made = Made::new(1);
+    let mut queues = made.queues(1, &mut Random(4));
+    let cut = made.folder.path().join("cut.log.gz");
+    let mut whole = Vec::new();
+    for file in find_files(made.folder.path().join("AWSLogs").to_str().unwrap()).unwrap() {
+        whole = fs::read(file.place.path().unwrap()).unwrap();
+    }
+    fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let missing = made.folder.path().join("missing.log");
+    let objects = [&missing, &cut].map(|path| {
+        let origin = Arc::new(Origin::default());
+        let place = Place::File(path.clone());
+        Content::Object(LogFile { place, bytes: 9, etag: None, origin })
+    });
+    let input: Arc<str> = "objects".into();
+    let delivery = |content| Delivery { input: Arc::clone(&input), content };
+    queues.insert(Arc::clone(&input), objects.map(delivery).into());
+    let faults = Arc::new(Faults::default());
+    let options = ["--state", "STATE", "--save-every", "0s", "--idle", "0s"];
+    made.watch(&queues, &faults, &options).unwrap();
+    let unread = faults.unread.lock().unwrap();
+    assert_eq!(*unread, [(Place::File(missing), 0)], "what was read in part is in the windows");
 }
 
 #[test]

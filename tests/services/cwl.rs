@@ -11,6 +11,7 @@ use ingest::source::cwl::{Cwl, CwlOptions, CwlUrl, GroupLook};
 use ingest::source::stream::{Content, Positions, Stream};
 use tempfile::TempDir;
 
+use crate::estate::estate;
 use crate::proxy::{Effect, Fault, Proxy};
 use crate::stand_ins::{moto, stage, unique_name};
 
@@ -199,4 +200,28 @@ fn a_refusal_names_the_permission() {
     let proxy = Proxy::start(&moto(), vec![Fault::always(denied)]);
     let mut cwl = open(&proxy.url(), &format!("cwl://{group}"), quick(), &Positions::new());
     assert_eq!(cwl.poll(WAIT).unwrap_err().denied(), Some("FilterLogEvents"));
+}
+
+#[test]
+fn detect_over_a_stretch_of_a_group_tells_what_files_tell() {
+    let group = unique_name("group");
+    let put = stage(&["cwl", &estate().logs(), &group]);
+    let described = serde_json::json!({"FlowLogs": [{
+        "FlowLogId": "fl-1", "LogGroupName": group, "LogFormat": put["format"],
+        "MaxAggregationInterval": 60,
+    }]});
+    let saved = estate().folder().join(format!("{group}.flow-logs"));
+    fs::write(&saved, described.to_string()).unwrap();
+    let url = format!("cwl://{group}");
+    let range = ["--since", "2025-03-04T10:00:00Z", "--until", "2025-03-04T14:00:00Z"];
+    let files = estate().detect_well(&[&["AWSLogs"][..], &range].concat());
+    assert!(files.findings.lines().count() > 0, "nothing to compare");
+    let told = ["--flow-logs", saved.to_str().unwrap()];
+    let judged = estate().detect_well(&[&[url.as_str()][..], &range, &told].concat());
+    assert!(judged.findings == files.findings, "other findings\n{}", judged.run.stderr);
+    let format = ["--log-format", put["format"].as_str().unwrap()];
+    let judged = estate().detect_well(&[&[url.as_str()][..], &range, &format].concat());
+    assert!(judged.findings == files.findings, "other findings\n{}", judged.run.stderr);
+    let kept = estate().detect(&[&url, "--state", "state-of-group"]);
+    assert!(kept.run.code == 2 && kept.run.stderr.contains("watch"), "{}", kept.run.stderr);
 }

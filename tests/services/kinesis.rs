@@ -270,3 +270,34 @@ fn what_cannot_be_read_is_told() {
         "kinesis://no-such-stream: the saved position of shard shardId-0 is none: LATEST"
     );
 }
+
+#[test]
+fn a_shard_that_is_held_brings_nothing_until_it_is_let_go() {
+    for reading in [KinesisReading::Polling, KinesisReading::FanOut { consumer: "held".to_owned() }]
+    {
+        let (logs, stream) = (flow_logs(), unique_name("stream"));
+        let folder = logs.path().to_str().unwrap();
+        stage(&["kinesis", folder, &stream, "--form", "lines", "--per-record", "20"]);
+        let options = KinesisOptions { start: KinesisStart::TrimHorizon, reading };
+        let mut kinesis = open(&kinesis(), &stream, options);
+        let inputs = kinesis.poll(Duration::ZERO).unwrap().inputs;
+        assert!(inputs.len() > 1, "{inputs:?}");
+        kinesis.hold(&[inputs[0].name.clone()]);
+        // What was read before it was held.
+        let mut n_before = 0;
+        let mut reader = Reader::new();
+        for n in 0..8 {
+            let polled = kinesis.poll(Duration::from_millis(500)).unwrap();
+            let of_held = polled.deliveries.iter().filter(|d| d.input == inputs[0].name).count();
+            assert!(n < 2 || of_held == 0, "a held shard brought {of_held} in poll {n}");
+            n_before += of_held;
+            reader.take(polled);
+        }
+        let n_without = reader.n_records();
+        assert!(n_without > 0 && (n_before > 0 || n_without < RECORDS), "{n_without}");
+        kinesis.hold(&[]);
+        reader.read_until(&mut kinesis, RECORDS);
+        assert_eq!(reader.n_records(), RECORDS);
+        kinesis.deregister().unwrap();
+    }
+}

@@ -160,6 +160,40 @@ fn a_run_that_died_before_saving_is_told_all_again() {
 }
 
 #[test]
+fn the_message_of_an_object_that_cannot_be_read_is_left_and_comes_again() {
+    let queue = told("1");
+    let short = SqsOptions { visibility_secs: 2, ..SqsOptions::default() };
+    let mut sqs = open(&moto(), &queue, short.clone(), &Positions::new());
+    let (mut came, mut objects) = (Came::default(), Vec::new());
+    while objects.len() < FILES as usize {
+        for delivery in sqs.poll(Duration::from_secs(1)).unwrap().deliveries {
+            let Content::Object(file) = delivery.content else { panic!("objects only") };
+            objects.push(file);
+        }
+    }
+    sqs.unread(&objects[3]);
+    let positions = sqs.positions();
+    sqs.saved().unwrap();
+    let (waiting, in_flight) = state(&queue);
+    assert_eq!(waiting + in_flight, 1, "the others' messages are deleted");
+    std::thread::sleep(Duration::from_secs(3));
+    poll(&mut sqs, &mut came, 1);
+    let Place::Object { key, .. } = &objects[3].place else { panic!("in S3") };
+    assert_eq!(came.keys.keys().collect::<Vec<_>>(), [key]);
+    let left = "message of an unreadable object, left to the queue";
+    assert_eq!(came.set_aside.get(left), Some(&1));
+    drop(sqs);
+    std::thread::sleep(Duration::from_secs(3));
+    // A run that goes on from what was saved reads it too; now it can.
+    let (mut sqs, mut came) = (open(&moto(), &queue, short, &positions), Came::default());
+    poll(&mut sqs, &mut came, 1);
+    assert_eq!(came.times(), [1]);
+    sqs.positions();
+    sqs.saved().unwrap();
+    assert_eq!(state(&queue), (0, 0));
+}
+
+#[test]
 fn messages_stay_hidden_while_they_are_held() {
     let queue = told("1");
     let short = SqsOptions { visibility_secs: 2, ..SqsOptions::default() };

@@ -3,10 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
 use tokio::runtime::{Builder, Runtime};
 
@@ -16,7 +22,7 @@ use super::SourceError;
 /// SSO, web identity, the instance's or task's role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsOptions {
-    /// A profile of the shared config file.
+    /// A profile of the shared config file; its credentials go before those of the environment.
     pub profile: Option<String>,
     /// The region.
     pub region: Option<String>,
@@ -90,11 +96,12 @@ async fn load(options: &AwsOptions) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
         .build_https();
+    let connecting = TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).build();
     let attempts = options.attempts_max.unwrap_or(ATTEMPTS_MAX);
     let mut loader = ConfigLoader::default()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(http)
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).build())
+        .http_client(http.clone())
+        .timeout_config(connecting.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(attempts));
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
@@ -105,12 +112,32 @@ async fn load(options: &AwsOptions) -> SdkConfig {
     if let Some(url) = &options.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    let config = loader.load().await;
+    let mut config = loader.load().await;
+    if let Some(profile) = &options.profile {
+        let provider = ProviderConfig::without_region()
+            .with_region(config.region().cloned())
+            .with_http_client(http)
+            .with_timeout_config(connecting);
+        let provider = SharedCredentialsProvider::new(of_profile(profile, &provider));
+        config = config.into_builder().credentials_provider(provider).build();
+    }
     let Some(role) = &options.assume_role else { return config };
     let provider =
         AssumeRoleProvider::builder(role).configure(&config).session_name("tidegate").build().await;
-    let provider = aws_credential_types::provider::SharedCredentialsProvider::new(provider);
+    let provider = SharedCredentialsProvider::new(provider);
     config.into_builder().credentials_provider(provider).build()
+}
+
+/// Credentials of a profile that was asked for by name: before those of the environment, which the SDK
+/// would take first. A profile without any stands for those of the task or the instance, as everywhere.
+fn of_profile(profile: &str, provider: &ProviderConfig) -> CredentialsProviderChain {
+    let named = ProfileFileCredentialsProvider::builder().profile_name(profile);
+    CredentialsProviderChain::first_try("Profile", named.configure(provider).build())
+        .or_else("EcsContainer", EcsCredentialsProvider::builder().configure(provider).build())
+        .or_else(
+            "Ec2InstanceMetadata",
+            ImdsCredentialsProvider::builder().configure(provider).build(),
+        )
 }
 
 const CONNECT_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);

@@ -30,6 +30,9 @@ pub struct Polled {
     /// What came since the last poll and is not handed out, by reason: what came before, what is no
     /// flow log, what cannot be read.
     pub set_aside: BTreeMap<&'static str, u64>,
+    /// What the stream could not go on with as it should have, by reason: records may be missing, or come
+    /// twice.
+    pub given_up: BTreeMap<&'static str, u64>,
     /// Nothing more will come: the stream was read to the bound it was given.
     pub ended: bool,
 }
@@ -81,7 +84,8 @@ pub trait Stream: Send {
     fn saved(&mut self) -> Result<(), SourceError>;
 
     /// Nothing came of an object that was handed out: what told of it is not to be forgotten, so that it
-    /// is handed out again. A stream that cannot do so does nothing.
+    /// is handed out again. Called before what was handed out with it is saved. A stream that cannot do so
+    /// does nothing.
     fn unread(&mut self, _object: &LogFile) {}
 
     /// These inputs are far ahead of others, and are not to be read from until they are no longer named

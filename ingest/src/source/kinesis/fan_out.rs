@@ -9,6 +9,7 @@ use aws_sdk_kinesis::types::{
 };
 use tokio::time::{sleep, timeout};
 
+use super::REFUSED;
 use super::ask::{Asker, Failed, Patience};
 use super::list::children;
 use super::position::Position;
@@ -125,6 +126,7 @@ impl Task {
         let mut patience = self.asker.patience(&self.shard.id);
         let mut n_in_use = 0;
         loop {
+            self.held.released(&self.shard.id).await;
             match self.subscription(&consumer_arn, &mut patience).await {
                 Ok(Subscription::Over) => {
                     n_in_use = 0;
@@ -154,7 +156,7 @@ impl Task {
                 return Ok(());
             }
             Failed::Invalid(_) if matches!(self.shard.from, Position::After(_)) => {
-                self.asker.count("position refused, begun at the oldest record", 1);
+                self.asker.count(REFUSED, 1);
                 self.shard.from = Position::TrimHorizon;
                 Failed::Throttled
             }
@@ -190,6 +192,8 @@ impl Task {
         let mut stream = answer.event_stream;
         let mut n_quiet = 0;
         loop {
+            // The service waits as well, for as long as the subscription lasts.
+            self.held.released(&self.shard.id).await;
             let Ok(received) = timeout(SILENT_MAX, stream.recv()).await else {
                 self.asker.count("subscription silent", 1);
                 return Ok(Subscription::Over);

@@ -28,7 +28,7 @@ use tokio::time::{sleep, timeout};
 use self::ask::Asker;
 use self::fan_out::Consumer;
 use self::position::Position;
-use self::read::{Event, Read, Room, Task};
+use self::read::{Event, Held, Read, Room, Task};
 use self::shards::{Begun, Shards};
 use super::SourceError;
 use super::aws::Aws;
@@ -81,6 +81,7 @@ pub struct Kinesis {
     origin: Arc<Origin>,
     shards: Shards,
     room: Room,
+    held: Held,
     sender: Sender<Event>,
     events: Receiver<Event>,
     relist: Arc<Notify>,
@@ -115,6 +116,7 @@ impl Kinesis {
             consumer,
             shards,
             room: Room::new(),
+            held: Held::new(),
             sender,
             events,
             relist: Arc::default(),
@@ -150,8 +152,8 @@ impl Kinesis {
     }
 
     fn read_shard(&mut self, shard: Begun) {
-        let (asker, room) = (self.asker.clone(), self.room.clone());
-        let task = Task { asker, shard, room, events: self.sender.clone() };
+        let (asker, room, held) = (self.asker.clone(), self.room.clone(), self.held.clone());
+        let task = Task { asker, shard, room, held, events: self.sender.clone() };
         match self.consumer.clone() {
             None => self.spawn(task.poll()),
             Some(consumer) => self.spawn(task.subscribe(consumer.arn)),
@@ -215,6 +217,9 @@ impl Kinesis {
 
 /// Counted for each shard that is gone though it was not read to its end.
 const LOST: &str = "shard expired before it was read";
+/// Counted for each saved position the service does not take: records that came before it are read
+/// again, or it was of another stream.
+const REFUSED: &str = "position refused, begun at the oldest record";
 
 impl Stream for Kinesis {
     fn poll(&mut self, wait: Duration) -> Result<Polled, SourceError> {
@@ -232,12 +237,11 @@ impl Stream for Kinesis {
         {
             return Err(error);
         }
-        Ok(Polled {
-            deliveries,
-            inputs: self.shards.inputs(),
-            retries: self.asker.take_counts(),
-            ..Polled::default()
-        })
+        let counts = self.asker.take_counts();
+        let (given_up, retries) =
+            counts.into_iter().partition(|(reason, _)| [LOST, REFUSED].contains(reason));
+        let inputs = self.shards.inputs();
+        Ok(Polled { deliveries, inputs, retries, given_up, ..Polled::default() })
     }
 
     fn positions(&self) -> Positions {
@@ -247,6 +251,11 @@ impl Stream for Kinesis {
     /// Kinesis keeps what it has for as long as it is set to.
     fn saved(&mut self) -> Result<(), SourceError> {
         Ok(())
+    }
+
+    /// What was read of them before still comes.
+    fn hold(&mut self, inputs: &[Arc<str>]) {
+        self.held.set(inputs);
     }
 }
 

@@ -7,6 +7,7 @@ use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::{ChildShard, ShardIteratorType};
 use tokio::time::sleep;
 
+use super::REFUSED;
 use super::ask::{Failed, Patience};
 use super::list::children;
 use super::position::Position;
@@ -27,6 +28,7 @@ impl Task {
         let mut patience = self.asker.patience(&self.shard.id);
         let mut iterator = None;
         loop {
+            self.held.released(&self.shard.id).await;
             let next = match iterator.take() {
                 Some(iterator) => self.read_once(iterator).await,
                 None => self.iterator().await.map(Next::ReadOn),
@@ -87,7 +89,7 @@ impl Task {
             Ok(answer) => answer.shard_iterator.ok_or(Trouble::Failed(Failed::Expired, None)),
             Err(error) => match self.asker.failed(GET_SHARD_ITERATOR, &error) {
                 Failed::Invalid(_) if matches!(self.shard.from, Position::After(_)) => {
-                    self.asker.count("position refused, begun at the oldest record", 1);
+                    self.asker.count(REFUSED, 1);
                     self.shard.from = Position::TrimHorizon;
                     Err(Trouble::Failed(Failed::Throttled, None))
                 }

@@ -1,10 +1,11 @@
 //! What a task that reads one shard hands over, and what may be under way at once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_sdk_kinesis::types::Record;
 use tokio::sync::mpsc::Sender;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::aggregate::{HashRange, Unpacked, unpacked};
 use super::ask::Asker;
@@ -60,12 +61,43 @@ impl Room {
     }
 }
 
+/// Shards that are not to be read on for now.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    shards: Arc<watch::Sender<BTreeSet<Arc<str>>>>,
+}
+
+impl Held {
+    pub(super) fn new() -> Self {
+        Self { shards: Arc::new(watch::Sender::new(BTreeSet::new())) }
+    }
+
+    /// These, and no others.
+    pub(super) fn set(&self, shards: &[Arc<str>]) {
+        self.shards.send_if_modified(|held| {
+            let changes = held.len() != shards.len() || shards.iter().any(|id| !held.contains(id));
+            if changes {
+                *held = shards.iter().map(Arc::clone).collect();
+            }
+            changes
+        });
+    }
+
+    /// Waits until this shard may be read on.
+    pub(super) async fn released(&self, shard: &str) {
+        let mut held = self.shards.subscribe();
+        // It cannot close while this one is there.
+        let _ = held.wait_for(|held| !held.contains(shard)).await;
+    }
+}
+
 /// One shard being read.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) asker: Asker,
     pub(super) shard: Begun,
     pub(super) room: Room,
+    pub(super) held: Held,
     pub(super) events: Sender<Event>,
 }
 

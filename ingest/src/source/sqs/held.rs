@@ -12,6 +12,7 @@ use aws_sdk_sqs::types::{
 };
 use tokio::task::JoinHandle;
 
+use crate::place::Place;
 use crate::source::SourceError;
 use crate::source::aws::Aws;
 
@@ -36,6 +37,17 @@ struct Held {
     receipt: String,
     /// Messages held before this one, since the start.
     number: u64,
+    /// What it told of and was handed out.
+    objects: Arc<[HandedOut]>,
+}
+
+/// An object that was handed out.
+#[derive(Clone)]
+pub(super) struct HandedOut {
+    pub(super) place: Place,
+    pub(super) etag: Option<String>,
+    /// By which it is known.
+    pub(super) hash: u64,
 }
 
 #[derive(Clone)]
@@ -68,13 +80,33 @@ impl Holding {
         Self { aws: aws.clone(), requests, shared, renewing }
     }
 
-    /// Keeps a message from others until it is deleted.
-    pub(super) fn hold(&self, message: Message) {
+    /// Keeps a message, of which these objects were handed out, from others until it is deleted.
+    pub(super) fn hold(&self, message: Message, mut objects: Vec<HandedOut>) {
         let (Some(id), Some(receipt)) = (message.message_id, message.receipt_handle) else {
             return;
         };
         let number = self.shared.n_ever.fetch_add(1, Ordering::Relaxed);
-        self.shared.messages().insert(id, Held { receipt, number });
+        let mut messages = self.shared.messages();
+        // One that comes again is held for what it brought the first time, too.
+        if let Some(before) = messages.get(&id) {
+            objects.extend(before.objects.iter().cloned());
+        }
+        messages.insert(id, Held { receipt, number, objects: objects.into() });
+    }
+
+    /// Lets go of the messages that told of this object: they are neither deleted nor hidden for
+    /// longer. Gives back by what the object is known, and how many messages there were.
+    pub(super) fn release(&self, place: &Place, etag: Option<&str>) -> (Vec<u64>, u64) {
+        let (mut hashes, mut n_messages) = (Vec::new(), 0);
+        self.shared.messages().retain(|_, held| {
+            let of_it = |one: &&HandedOut| one.place == *place && one.etag.as_deref() == etag;
+            let n_before = hashes.len();
+            hashes.extend(held.objects.iter().filter(of_it).map(|one| one.hash));
+            let stays = hashes.len() == n_before;
+            n_messages += u64::from(!stays);
+            stays
+        });
+        (hashes, n_messages)
     }
 
     pub(super) fn len(&self) -> usize {

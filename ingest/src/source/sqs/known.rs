@@ -28,6 +28,13 @@ impl Known {
         self.insert(hash(object))
     }
 
+    /// What has this hash is new again when it is told of again.
+    pub(super) fn forget(&mut self, hash: u64) {
+        if self.hashes.remove(&hash) {
+            self.order.retain(|&known| known != hash);
+        }
+    }
+
     fn insert(&mut self, hash: u64) -> bool {
         if !self.hashes.insert(hash) {
             return false;
@@ -67,7 +74,7 @@ impl Known {
 
 /// The same content written again under the same key is the same records; without an entity tag each
 /// writing counts as another.
-fn hash(object: &NewObject) -> u64 {
+pub(super) fn hash(object: &NewObject) -> u64 {
     let version = object.etag.as_ref().or(object.version.as_ref());
     let version = version.map_or("", String::as_str);
     // Neither buckets nor keys can have a zero byte.
@@ -110,6 +117,17 @@ mod tests {
         assert!(!again.admit(&object("b", None, "1")) && !again.admit(&object("c", None, "1")));
         assert!(again.admit(&object("a", None, "1")));
         assert!(again.admit(&object("b", None, "1")), "forgotten in the order they came");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_new_again_and_in_no_position() {
+        let mut known = Known::new(2);
+        let (a, b) = (object("a", None, "1"), object("b", None, "1"));
+        assert!(known.admit(&a) && known.admit(&b));
+        known.forget(hash(&a));
+        let mut again = Known::from_position(&known.position(), 2).unwrap();
+        assert!(!again.admit(&b) && again.admit(&a));
+        assert!(known.admit(&a) && !known.admit(&b), "its place in the order is free");
     }
 
     proptest! {

@@ -1,8 +1,9 @@
 //! A queue that tells of new objects in S3, as a stream of them.
 //!
 //! A message is kept from other readers while what it told is on its way into the state, and deleted
-//! when that is safe. One that cannot be read is left alone: it comes back after its visibility
-//! timeout, until the queue's own redrive policy moves it to a dead-letter queue, which is the user's.
+//! when that is safe. One that cannot be read, or whose object cannot be, is left alone: it comes back
+//! after its visibility timeout, until the queue's own redrive policy moves it to a dead-letter queue,
+//! which is the user's.
 
 mod body;
 mod held;
@@ -28,7 +29,7 @@ use crate::batch::Origin;
 use crate::files::LogFile;
 use crate::place::Place;
 use body::{NewObject, Told};
-use held::Holding;
+use held::{HandedOut, Holding};
 use known::Known;
 use receive::Received;
 
@@ -66,6 +67,8 @@ pub struct Sqs {
     receiving: Option<JoinHandle<Received>>,
     /// Failed requests in a row.
     failures: u32,
+    /// Messages let go of since the last poll.
+    n_released: u64,
 }
 
 /// Together with the waits between them: about two minutes in which the service may be away.
@@ -103,6 +106,7 @@ impl Sqs {
             marked: Cell::new(0),
             receiving: None,
             failures: 0,
+            n_released: 0,
         })
     }
 
@@ -163,6 +167,7 @@ impl Sqs {
                 *polled.set_aside.entry(reason).or_default() += n;
             }
         };
+        let mut handed_out = Vec::new();
         match told {
             // Neither held nor deleted: it is the redrive policy's.
             Told::Unreadable => return set_aside("unreadable message", 1),
@@ -177,17 +182,22 @@ impl Sqs {
                     } else if !self.known.admit(&object) {
                         set_aside("told before", 1);
                     } else {
-                        let content = Content::Object(log_file(object));
-                        polled
-                            .deliveries
-                            .push(Delivery { input: Arc::clone(&self.input), content });
+                        let hash = known::hash(&object);
+                        let file = log_file(object);
+                        let (place, etag) = (file.place.clone(), file.etag.clone());
+                        handed_out.push(HandedOut { place, etag, hash });
+                        let (input, content) = (Arc::clone(&self.input), Content::Object(file));
+                        polled.deliveries.push(Delivery { input, content });
                     }
                 }
             }
         }
-        self.holding.hold(message);
+        self.holding.hold(message, handed_out);
     }
 }
+
+/// Counted for each message that is left to the queue because of what it told of.
+const UNREAD: &str = "message of an unreadable object, left to the queue";
 
 /// Parquet is read from its end.
 fn lacks_size(object: &NewObject) -> bool {
@@ -222,6 +232,9 @@ impl Stream for Sqs {
         if n_missed > 0 {
             polled.retries.insert("visibility not renewed", n_missed);
         }
+        if self.n_released > 0 {
+            polled.set_aside.insert(UNREAD, std::mem::take(&mut self.n_released));
+        }
         if self.holding.len() >= self.options.held_max {
             // Not asked for: what comes would only wait here.
             self.aws.wait(tokio::time::sleep(wait));
@@ -241,6 +254,14 @@ impl Stream for Sqs {
 
     fn saved(&mut self) -> Result<(), SourceError> {
         self.holding.delete(self.marked.get())
+    }
+
+    fn unread(&mut self, object: &LogFile) {
+        let (hashes, n_messages) = self.holding.release(&object.place, object.etag.as_deref());
+        for hash in hashes {
+            self.known.forget(hash);
+        }
+        self.n_released += n_messages;
     }
 }
 
