@@ -241,7 +241,7 @@ fn an_answer_in_mid_stream_is_not_read_backwards() {
         eni-d 10.0.0.3 6443 10.0.0.1 52537 6 0 2 104 @0 @48 ACCEPT",
         &expect![[r#"
             window @0
-            10.0.0.1 > 10.0.0.3 :6443/6 by port ranges, seen at client: opened 0 answered 0 continued 0, out 0p 0b in 2p 104b
+            10.0.0.1 > 10.0.0.3 :6443/6 by port ranges, seen at server: opened 0 answered 0 continued 0, out 0p 0b in 2p 104b
             10.0.0.1 > 203.0.113.18(outside) :6443/6 by port ranges, seen at client: opened 0 answered 0 continued 1, out 2p 104b in 2p 104b
         "#]],
     );

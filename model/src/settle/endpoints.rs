@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use ingest::Field;
 
 use super::observers::Observers;
+use super::own_address::Own;
 use crate::activity::{Endpoint, EndpointId, Vantage};
 use crate::fold::{Observed, WindowState};
 use crate::identity::{Address, Directory, EniFacts};
@@ -24,7 +25,7 @@ struct Known {
 /// Resolves addresses as the observers of one window see them.
 pub(super) struct Endpoints<'a> {
     state: &'a WindowState,
-    own: &'a [Option<u128>],
+    own: &'a [Option<Own>],
     directory: &'a mut Directory,
     time: i64,
     /// Observers of one VPC share what an address means.
@@ -38,13 +39,15 @@ impl<'a> Endpoints<'a> {
     pub(super) fn new(
         state: &'a WindowState,
         observers: &Observers<'_>,
-        own: &'a [Option<u128>],
+        own: &'a [Option<Own>],
         directory: &'a mut Directory,
         time: i64,
     ) -> Self {
         let by_name = observers.by_name();
         for &(n, observed) in &by_name {
-            directory.observe(&facts(observed, own.get(n).copied().flatten()), time);
+            // A guess that was remembered would be taken for a fact ever after.
+            let known = own.get(n).copied().flatten().filter(|own| !own.is_guess);
+            directory.observe(&facts(observed, known.map(|own| own.address)), time);
         }
         let mut numbers: BTreeMap<(Arc<str>, Arc<str>), u32> = BTreeMap::new();
         let mut scopes = vec![(0, Arc::from(""), Arc::from("")); by_name.len()];
@@ -126,7 +129,7 @@ impl<'a> Endpoints<'a> {
         client: &Endpoint,
         server: &Endpoint,
     ) -> Vantage {
-        let own = self.own[number];
+        let own = self.own[number].map(|own| own.address);
         let is_at = |end: &Endpoint| {
             own == Some(u128::from(end.address))
                 || end.workload().and_then(|w| w.eni.as_ref()) == Some(&observed.eni)
