@@ -123,6 +123,7 @@ fn slow_bodies_and_a_clock_that_is_off_change_nothing() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "it measures how long it waits")]
 fn throttling_is_waited_for() {
     let url = bucket("plain");
     let throttled = Fault::lasting(Duration::from_secs(8), Effect::Throttle);
@@ -206,8 +207,6 @@ fn no_secret_shows_whatever_goes_wrong() {
         shown.push(String::from_utf8_lossy(&bytes).into_owned());
     }
     for text in shown {
-        for planted in ["PLANTED"] {
-            assert!(!text.contains(planted), "{text}");
-        }
+        assert!(!text.contains("PLANTED"), "{text}");
     }
 }
