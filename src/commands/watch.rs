@@ -12,7 +12,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use ingest::source::stream::{Positions, Stream};
 
 use super::learn;
-use crate::flags::{DetectArgs, LogForm, WatchArgs};
+#[cfg(feature = "cwl")]
+use crate::flags::DetectArgs;
+use crate::flags::{LogForm, WatchArgs};
 use crate::pipeline::Tail;
 use crate::plan::{self, Ground};
 use crate::sources::Reach;
@@ -42,6 +44,7 @@ pub(crate) fn run(args: &WatchArgs) -> Result<Ending> {
 
 /// Judges a stretch of a stream that is kept, from --since to --until or now, as a watch would have, and
 /// tells the last revision of each finding at the end, as of files.
+#[cfg(feature = "cwl")]
 pub(crate) fn stretch(args: &DetectArgs) -> Result<Ending> {
     let [url] = args.source.sources.as_slice() else {
         bail!("a log group is read by itself: give no other SOURCE with it")

@@ -136,7 +136,7 @@ impl Known {
 mod tests {
     use super::*;
 
-    const IDLE: Duration = Duration::from_secs(300);
+    const IDLE: Duration = Duration::from_mins(5);
 
     fn input(name: &str, behind_ms: Option<u64>) -> Input {
         Input { name: name.into(), behind_ms }

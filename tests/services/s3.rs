@@ -124,6 +124,7 @@ fn slow_bodies_and_a_clock_that_is_off_change_nothing() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "it measures how long it waits")]
 fn throttling_is_waited_for() {
     let url = bucket("plain");
     let throttled = Fault::lasting(Duration::from_secs(8), Effect::Throttle);
