@@ -8,7 +8,6 @@ use super::{SourceArgs, TellArgs};
 use crate::duration;
 
 #[derive(Debug, Args)]
-#[cfg_attr(not(feature = "watch"), expect(dead_code, reason = "says that it is not built in"))]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,

@@ -17,8 +17,8 @@ use tokio::sync::mpsc::Sender;
 
 use super::ledger::Readings;
 use super::record::{self, Columns, Value};
-use crate::flags::QueryArgs;
 use crate::closing::Windows;
+use crate::flags::QueryArgs;
 use crate::plan::ReadPlan;
 
 /// The table's name.
