@@ -6,31 +6,37 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use detect::suppress::{Hit, Suppressions};
+use detect::suppress::Hit;
 use detect::{Finding, report};
 use jiff::Timestamp;
 
-use crate::delivery::read_suppressions;
+use crate::advice::Planning;
+use crate::delivery::planning;
 use crate::flags::{OutputFormat, TellArgs};
 use crate::output;
 
 /// Where findings go, and what is hidden of them.
 pub(crate) struct Outlet<'a> {
     args: &'a TellArgs,
-    suppressions: Suppressions,
+    planning: Planning,
     hits: BTreeMap<String, Hit>,
 }
 
 impl<'a> Outlet<'a> {
     /// Reads what is to be hidden.
     pub(crate) fn new(args: &'a TellArgs) -> Result<Self> {
-        Ok(Self { args, suppressions: read_suppressions(args)?, hits: BTreeMap::new() })
+        Ok(Self { args, planning: planning(args)?, hits: BTreeMap::new() })
+    }
+
+    /// How plans are made for what is handed over.
+    pub(crate) fn planning(&self) -> &Planning {
+        &self.planning
     }
 
     /// Hands over findings; `newest` is the end of the newest window, Unix seconds. Gives back what was
     /// not hidden.
     pub(crate) fn tell(&mut self, findings: Vec<Finding>, newest: i64) -> Result<Vec<Finding>> {
-        let (findings, hits) = self.suppressions.apply(findings, newest);
+        let (findings, hits) = self.planning.suppressions.apply(findings, newest);
         for hit in hits {
             let known = self.hits.entry(hit.rule.clone()).or_insert_with(|| Hit {
                 n: 0,
