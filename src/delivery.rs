@@ -8,30 +8,31 @@ use detect::report;
 use detect::suggest::PlanOptions;
 use detect::suppress::{Hit, Suppressions};
 
+use crate::advice::Planning;
 use crate::flags::{OutputFormat, TellArgs};
 use crate::{Ending, output};
 
 /// Where findings go, and what is hidden of them.
 pub(crate) struct Delivery<'a> {
     args: &'a TellArgs,
-    suppressions: Suppressions,
+    planning: Planning,
 }
 
 impl<'a> Delivery<'a> {
     /// Reads what is to be hidden.
     pub(crate) fn of(args: &'a TellArgs) -> Result<Self> {
-        Ok(Self { args, suppressions: read_suppressions(args)? })
+        Ok(Self { args, planning: planning(args)? })
     }
 
     /// How plans are made.
-    pub(crate) fn plans(&self) -> PlanOptions {
-        PlanOptions { ttl_secs: self.args.plan_ttl, ..PlanOptions::DEFAULT }
+    pub(crate) fn planning(&self) -> &Planning {
+        &self.planning
     }
 
     /// Writes and prints findings, as of `newest`, Unix seconds, and says how a run that told them
     /// ends.
     pub(crate) fn deliver(&self, findings: Vec<Finding>, newest: i64) -> Result<Ending> {
-        let (findings, hits) = self.suppressions.apply(findings, newest);
+        let (findings, hits) = self.planning.suppressions.apply(findings, newest);
         hits.iter().for_each(note_hit);
         if let Some(path) = &self.args.findings {
             output::write_file(path, |file| Ok(report::write_json_lines(&findings, file)?))?;
@@ -54,8 +55,14 @@ pub(crate) fn print(args: &TellArgs, findings: &[Finding]) -> Result<()> {
     Ok(stdout.flush()?)
 }
 
+/// How plans are made for what is not to be hidden.
+pub(crate) fn planning(args: &TellArgs) -> Result<Planning> {
+    let options = PlanOptions { ttl_secs: args.plan_ttl, ..PlanOptions::DEFAULT };
+    Ok(Planning { options, suppressions: suppressions(args)? })
+}
+
 /// Reads what is to be hidden.
-pub(crate) fn read_suppressions(args: &TellArgs) -> Result<Suppressions> {
+fn suppressions(args: &TellArgs) -> Result<Suppressions> {
     let Some(path) = &args.suppress else { return Ok(Suppressions::default()) };
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -64,7 +71,7 @@ pub(crate) fn read_suppressions(args: &TellArgs) -> Result<Suppressions> {
 
 /// Says what a suppression hid: what is hidden must not be forgotten.
 pub(crate) fn note_hit(hit: &Hit) {
-    let expired = if hit.is_expired { ", expired: hides nothing" } else { "" };
+    let expired = if hit.is_expired { ", expired: hides nothing later" } else { "" };
     output::note(&format!(
         "suppression {}: hid {} deviations, {} whole findings{expired} ({})",
         hit.rule, hit.n, hit.n_findings, hit.reason

@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use detect::suggest::{PlanBudget, PlanOptions};
+use detect::suggest::PlanBudget;
 use detect::{Episode, Finding, Judge};
 use model::activity::Activity;
 use model::identity::{Directory, Party};
 
-use crate::advice;
+use crate::advice::{self, Planning};
 use crate::closing::Windows;
 
 /// Plans for findings that closed longer ago than this weigh on no other's.
@@ -22,7 +22,7 @@ pub(crate) struct Judging<'a> {
     pub(crate) judge: Judge,
     /// End of the newest window, Unix seconds.
     pub(crate) newest: i64,
-    plans: &'a PlanOptions,
+    planning: &'a Planning,
     /// Plans made for findings that are closed.
     budget: PlanBudget,
     closed: Vec<Finding>,
@@ -41,7 +41,7 @@ impl Windows for Judging<'_> {
         let closed = self.judge.episodes().take_closed();
         if !closed.is_empty() {
             self.budget.forget_before(activity.end() - PLANS_KEPT_SECS);
-            let told = tell(&self.judge, &closed, directory, self.plans, &mut self.budget);
+            let told = tell(&self.judge, &closed, directory, self.planning, &mut self.budget);
             self.closed.extend(told);
         }
         Ok(())
@@ -53,10 +53,10 @@ impl<'a> Judging<'a> {
     pub(crate) fn new(
         judge: Judge,
         newest: i64,
-        plans: &'a PlanOptions,
+        planning: &'a Planning,
         budget: PlanBudget,
     ) -> Self {
-        Self { judge, newest, plans, budget, closed: Vec::new(), changed: BTreeSet::new() }
+        Self { judge, newest, planning, budget, closed: Vec::new(), changed: BTreeSet::new() }
     }
 
     /// The last revision of each finding that closed in this run or is open, by first record and id,
@@ -88,7 +88,7 @@ impl<'a> Judging<'a> {
         let open: Vec<Episode> = self.judge.episodes().open().cloned().collect();
         // What is open is told anew later, so it leaves no mark on the budget.
         let mut budget = self.budget.clone();
-        tell(&self.judge, &open, directory, self.plans, &mut budget)
+        tell(&self.judge, &open, directory, self.planning, &mut budget)
     }
 
     /// The plans made for what closed.
@@ -112,7 +112,7 @@ fn tell(
     judge: &Judge,
     episodes: &[Episode],
     directory: &Directory,
-    plans: &PlanOptions,
+    planning: &Planning,
     budget: &mut PlanBudget,
 ) -> Vec<Finding> {
     let days = judge.baseline().learned.days();
@@ -129,7 +129,7 @@ fn tell(
                 infrastructure,
                 judge.baseline(),
                 directory,
-                plans,
+                planning,
                 budget,
             );
             finding

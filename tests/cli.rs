@@ -186,6 +186,7 @@ fn inspect_says_what_a_baseline_knows_and_what_it_cannot_judge() {
         "aggregation interval 60 s",
         "200 records = 200 used",
         "1 of 168",
+        "ip-ranges     not used",
         "eni-silent",
         "cannot judge yet",
     ] {
@@ -240,6 +241,21 @@ fn logs_of_another_interval_than_the_baselines_are_refused() {
     let other = run(&folder, &["detect", "logs", "--baseline", "b.parquet", "--interval", "600"]);
     assert_eq!(other.code, 2);
     assert!(other.stderr.contains("60-second logs"), "{}", other.stderr);
+}
+
+/// With the ranges a service of AWS has another name, so that what is known may look new.
+#[test]
+fn a_baseline_learned_without_ip_ranges_says_so_to_who_has_them() {
+    let folder = swept();
+    run_well(folder.path(), &["learn", "logs", "--baseline", "b.parquet"]);
+    let ranges = r#"{"syncToken": "1", "prefixes":
+        [{"ip_prefix": "52.216.0.0/15", "region": "us-east-1", "service": "S3"}]}"#;
+    fs::write(folder.path().join("ranges.json"), ranges).unwrap();
+    let detect = ["detect", "logs", "--baseline", "b.parquet"];
+    let with = run_well(folder.path(), &[&detect[..], &["--ip-ranges", "ranges.json"]].concat());
+    assert!(with.stderr.contains("learned without --ip-ranges"), "{}", with.stderr);
+    let without = run_well(folder.path(), &detect);
+    assert!(!without.stderr.contains("--ip-ranges"), "{}", without.stderr);
 }
 
 #[test]

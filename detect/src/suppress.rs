@@ -20,12 +20,14 @@
 //! ```
 //!
 //! All selectors of a rule must match. `*` in a service or peer stands for any text. Time is event
-//! time: a rule has run out when the last record is later than its `until`.
+//! time: a rule has run out for a finding whose last record is later than its `until`, whatever else
+//! is told with it.
 
 mod rule;
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::{Finding, FoundDeviation, Kind};
@@ -54,7 +56,7 @@ pub struct Hit {
     pub n: u64,
     /// Findings it helped to hide entirely.
     pub n_findings: u64,
-    /// Whether it had run out, so that it hid nothing.
+    /// Whether it has run out by the newest record, so that it hides nothing more.
     pub is_expired: bool,
 }
 
@@ -136,12 +138,13 @@ impl Suppressions {
         Ok(Self { rules: file.rules })
     }
 
-    /// Hides what the rules match. `now_event_time` is the newest record's time, Unix seconds.
+    /// Hides what the rules match. `now_event_time` is the newest record's time, Unix seconds, by which
+    /// rules are said to have run out; what is hidden does not depend on it.
     ///
     /// A finding of which all deviations are hidden disappears; one of which some are is told without
-    /// them, says so in its summary, and loses its suggestion, which was made for the whole: suggest
-    /// after suppressing. Of deviations beyond those a finding lists nothing is known, so such a
-    /// finding disappears only by a rule that needs to know nothing of them.
+    /// them and says so in its summary; its suggestion has to be made for what [`Self::left`] leaves.
+    /// Of deviations beyond those a finding lists nothing is known, so such a finding disappears only
+    /// by a rule that needs to know nothing of them.
     pub fn apply(&self, findings: Vec<Finding>, now_event_time: i64) -> (Vec<Finding>, Vec<Hit>) {
         let mut hits: Vec<Hit> =
             self.rules.iter().map(|rule| rule.no_hit(now_event_time)).collect();
@@ -150,9 +153,15 @@ impl Suppressions {
         (told, hits)
     }
 
+    /// What is left of a finding to be told, and so to be planned for; `None` where all of it is hidden.
+    pub fn left(&self, finding: &Finding) -> Option<Finding> {
+        let mut hits: Vec<Hit> = self.rules.iter().map(|rule| rule.no_hit(i64::MIN)).collect();
+        self.told(finding.clone(), &mut hits)
+    }
+
     /// The finding as told; `None` where all of it is hidden.
     fn told(&self, finding: Finding, hits: &mut [Hit]) -> Option<Finding> {
-        if let Some(at) = self.first(hits, |rule| rule.hides_all(&finding)) {
+        if let Some(at) = self.first(&finding, |rule| rule.hides_all(&finding)) {
             count(hits, at, finding.n_deviations.max(1));
             count_finding(hits, &BTreeSet::from([at]));
             return None;
@@ -161,7 +170,7 @@ impl Suppressions {
         let mut used = BTreeSet::new();
         let mut left = Vec::new();
         for deviation in &finding.deviations {
-            match self.first(hits, |rule| rule.hides(&finding, deviation)) {
+            match self.first(&finding, |rule| rule.hides(&finding, deviation)) {
                 Some(at) => {
                     used.insert(at);
                     count(hits, at, 1);
@@ -182,10 +191,10 @@ impl Suppressions {
         Some(without(finding.clone(), left, n_hidden, &names.join(", ")))
     }
 
-    /// The first rule in force that holds.
-    fn first(&self, hits: &[Hit], holds: impl Fn(&Rule) -> bool) -> Option<usize> {
-        let rules = self.rules.iter().zip(hits);
-        rules.into_iter().position(|(rule, hit)| !hit.is_expired && holds(rule))
+    /// The first rule in force at a finding's last record that holds.
+    fn first(&self, finding: &Finding, holds: impl Fn(&Rule) -> bool) -> Option<usize> {
+        let time = finding.last_seen.parse::<Timestamp>().map_or(i64::MAX, Timestamp::as_second);
+        self.rules.iter().position(|rule| !rule.is_over(time) && holds(rule))
     }
 }
 
@@ -208,7 +217,6 @@ fn without(mut finding: Finding, left: Vec<FoundDeviation>, n_hidden: u64, rules
     let n_all = finding.n_deviations;
     finding.summary = format!("{} ({n_hidden} of {n_all} hidden by {rules})", finding.summary);
     finding.n_deviations = n_all.saturating_sub(n_hidden);
-    finding.suggestion = None;
     if finding.n_deviations == left.len() as u64 {
         finding.kind = kind(finding.kind, &left);
     }

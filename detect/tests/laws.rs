@@ -172,6 +172,27 @@ fn windows_of(judge: &mut Judge, kind: Kind) -> u64 {
     open.flat_map(|e| &e.windows).filter(|(key, _)| key.kind == kind).map(|(_, n)| n).sum()
 }
 
+/// A window is judged by what was known before it: had it been learned first, nothing of it were new,
+/// and its own volume usual.
+#[test]
+fn a_window_is_judged_before_it_is_learned() {
+    let hours = 24;
+    let known = steady(hours);
+    // The server has to be known to be told of: others ask it.
+    let others = known.iter().map(|t| Talk { client: 3, server: 5, ..t.clone() });
+    let outward = known.iter().map(|t| Talk { server: 9, port: 443, ..t.clone() });
+    let usual: Vec<Talk> = known.iter().cloned().chain(others).chain(outward).collect();
+    let mut judge = judge(learned(&usual));
+    let before = judge.baseline().clone();
+    let at = hours * HOUR_SECS + 20;
+    let talks = [talk(5, 22, at, 20_000), talk(9, 443, at + 1, 900_000_000)];
+    let window = activities(&talks).into_iter().find(|window| !window.conversations.is_empty());
+    judge.judge(&window.unwrap());
+    let new = windows_of(&mut judge, Kind::NewPeer) + windows_of(&mut judge, Kind::NewPort);
+    assert_eq!((new, windows_of(&mut judge, Kind::Volume)), (1, 1));
+    assert!(*judge.baseline() != before, "it is learned after all");
+}
+
 #[test]
 fn a_flagged_edge_is_still_new_in_the_next_window() {
     let known = steady(24);

@@ -13,7 +13,7 @@ use fixture::{T0, WINDOW_SECS};
 use ingest::{DecodeOptions, Decoder, Ledger, Origin};
 use made::{Delivery, Disorder, IN_ORDER};
 use model::activity::Activity;
-use model::baseline::{Baseline, Flagged, learn, read, write};
+use model::baseline::{Baseline, Flagged, RangesUse, learn, read, write};
 use model::fold::{Aggregator, FoldOptions, WindowState};
 use proptest::prelude::*;
 
@@ -201,6 +201,30 @@ fn hostile_text() -> impl Strategy<Value = Vec<u8>> {
         1 => prop::collection::vec(any::<u8>(), 0..60),
     ];
     prop::collection::vec(line, 0..30).prop_map(|lines| lines.join(&b'\n'))
+}
+
+#[test]
+fn a_baseline_says_whether_aws_ranges_were_used() {
+    let with = |ip_ranges| {
+        let mut baseline = Baseline::default();
+        baseline.learned.ip_ranges = ip_ranges;
+        read(file(&baseline)).unwrap()
+    };
+    use RangesUse::{Mixed, Unused, Used};
+    for (one, other, both) in [
+        (None, None, None),
+        (None, Some(Unused), Some(Unused)),
+        (Some(Used), None, Some(Used)),
+        (Some(Used), Some(Used), Some(Used)),
+        (Some(Used), Some(Unused), Some(Mixed)),
+        (Some(Mixed), Some(Used), Some(Mixed)),
+    ] {
+        for (one, other) in [(one, other), (other, one)] {
+            let mut merged = with(one);
+            merged.merge(&with(other));
+            assert_eq!(merged.learned.ip_ranges, both, "{one:?} {other:?}");
+        }
+    }
 }
 
 /// A cap that bites is counted, and the ledger still balances.

@@ -9,6 +9,7 @@ mod made;
 use fixture::{Settled, T0, WINDOW_SECS};
 use ingest::Ledger;
 use made::{IN_ORDER, Line};
+use model::activity::Vantage;
 use model::fold::{Aggregator, FoldOptions};
 use model::identity::{Directory, IdentityOptions, Party};
 use model::settle::{Carried, settle};
@@ -76,6 +77,30 @@ impl Run {
             settled: self.settled,
         }
     }
+}
+
+/// What a window showed of an interface's address holds in the next run, whose own records could be
+/// the peer's as well.
+#[test]
+fn an_address_known_for_certain_outlasts_a_stop() {
+    let take = |mut run: Run, closes: Option<i64>, lines: &str| {
+        for batch in fixture::batches(&format!("log fl-a v2\n{lines}")) {
+            run.aggregator.push(&batch);
+        }
+        run.take(&[], closes);
+        run
+    };
+    let first = take(
+        Run::new(),
+        Some(T0 + WINDOW_SECS),
+        "eni-c 10.0.0.9 40000 10.0.0.2 443 6 9 900 @0 @50 ACCEPT
+         eni-c 10.0.0.9 40001 10.0.0.3 443 6 9 900 @0 @50 ACCEPT",
+    );
+    let second =
+        take(first.stored(), None, "eni-c 10.0.0.9 40002 10.0.0.2 443 6 9 900 @300 @350 ACCEPT");
+    let last = &second.settled.activities.last().unwrap().conversations[0];
+    assert_eq!(last.client.workload().unwrap().eni.as_deref(), Some("eni-c"));
+    assert_eq!(last.vantage, Vantage::Client);
 }
 
 proptest! {

@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use detect::suggest::PlanOptions;
 use ingest::LogFile;
 use jiff::Timestamp;
 use model::baseline::Baseline;
 
 use super::detect::{Beginning, Detected, judge_all};
 use super::learn;
+use crate::advice::Planning;
 use crate::delivery::Delivery;
 use crate::flags::{BackfillArgs, SourceArgs};
 use crate::pipeline::{Outcome, Tail};
@@ -45,7 +45,6 @@ pub(crate) fn run(args: &BackfillArgs) -> Result<Ending> {
         return estimate::report(args, &range);
     }
     let delivery = Delivery::of(&args.tell)?;
-    let plans = delivery.plans();
     let backfill = Backfill::begin(args, &range)?;
     let done_until = backfill.done_until;
     let interval_secs = backfill.beginning.baseline().learned.interval_secs;
@@ -59,7 +58,7 @@ pub(crate) fn run(args: &BackfillArgs) -> Result<Ending> {
         output::note("there are no files of that time: nothing to judge");
     }
     let days = days(std::mem::take(&mut plan.files));
-    let Finished { last, outcome } = backfill.judge(&mut plan, days, &plans)?;
+    let Finished { last, outcome } = backfill.judge(&mut plan, days, delivery.planning())?;
     plan::report_ledger(&outcome);
     let ending = delivery.deliver(last.findings, last.newest)?;
     Ok(if outcome.unreadable.is_empty() { ending } else { Ending::Incomplete })
@@ -158,19 +157,19 @@ impl Backfill {
         mut self,
         plan: &mut ReadPlan,
         mut days: Vec<Vec<LogFile>>,
-        plans: &PlanOptions,
+        planning: &Planning,
     ) -> Result<Finished> {
         let mut progress = Progress::new(&days);
         let mut outcome = Outcome::default();
         if self.state.as_ref().is_some_and(|state| state.generation() == 0) {
             // What was learned is not learned again.
-            let detected = judge_all(plan, self.beginning, Tail::Keep, 0, plans)?;
+            let detected = judge_all(plan, self.beginning, Tail::Keep, 0, planning)?;
             self.beginning = keep(&mut self.state, detected, &self.name, i64::MIN)?;
         }
         let last_day = days.pop().unwrap_or_default();
         for day in days {
             plan.files = day;
-            let mut detected = judge_all(plan, self.beginning, Tail::Keep, 0, plans)?;
+            let mut detected = judge_all(plan, self.beginning, Tail::Keep, 0, planning)?;
             progress.day_done(&plan.files, detected.findings.len());
             merge(&mut outcome, std::mem::take(&mut detected.outcome));
             let done = plan.files.iter().filter_map(|file| file.origin.time).max();
@@ -178,7 +177,7 @@ impl Backfill {
                 keep(&mut self.state, detected, &self.name, done.unwrap_or(self.done_until))?;
         }
         plan.files = last_day;
-        let mut last = judge_all(plan, self.beginning, Tail::Close, 0, plans)?;
+        let mut last = judge_all(plan, self.beginning, Tail::Close, 0, planning)?;
         progress.day_done(&plan.files, last.findings.len());
         merge(&mut outcome, std::mem::take(&mut last.outcome));
         if let Some(state) = &mut self.state {

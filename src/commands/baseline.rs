@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use model::baseline::{Baseline, HourOfWeek};
+use model::baseline::{Baseline, HourOfWeek, RangesUse};
 
 use super::learn;
 use crate::flags::BaselineCommand;
@@ -79,6 +79,7 @@ fn inspect(
     writeln!(out, "              {:.1} days, aggregation interval {interval}", learned.days())?;
     let fields: Vec<&str> = learned.fields.iter().map(ingest::Field::name).collect();
     writeln!(out, "fields        {}", fields.join(" "))?;
+    writeln!(out, "ip-ranges     {}", of_ranges(learned.ip_ranges))?;
     writeln!(out, "ledger        {}", learned.ledger)?;
     let n_edges: usize = baseline.services.iter().map(|(_, service)| service.edges.len()).sum();
     writeln!(
@@ -91,6 +92,15 @@ fn inspect(
     writeln!(out, "hours of week {} of 168 observed", observed.len())?;
     show_silent(baseline, inventory, out)?;
     show_undecided(baseline, observed.len(), out)
+}
+
+fn of_ranges(used: Option<RangesUse>) -> &'static str {
+    match used {
+        Some(RangesUse::Used) => "used",
+        Some(RangesUse::Unused) => "not used",
+        Some(RangesUse::Mixed) => "used in part",
+        None => "-",
+    }
 }
 
 fn show_silent(

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use ::detect::suggest::PlanOptions;
 use ::detect::{Finding, Suggestion};
 use anyhow::Result;
 use datasets::Options;
 use jiff::Timestamp;
 
 use super::{detect, learn};
+use crate::advice::Planning;
 use crate::flags::{AwsArgs, DemoArgs, SourceArgs};
 use crate::plan::{self, ReadPlan};
 use crate::{Ending, output};
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Ending> {
     }
 
     let judged = ReadPlan::of(&source(dir, Some(learn_until), None)?, None)?;
-    let detected = detect::detect(judged, baseline, 0, &PlanOptions::DEFAULT)?;
+    let detected = detect::detect(judged, baseline, 0, &Planning::default())?;
     plan::report_ledger(&detected.outcome);
     show(&mut out, &detected, &summary, kept.as_deref())?;
     out.flush()?;

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use detect::snapshot::{Run, Snapshot};
-use detect::suggest::PlanOptions;
 use detect::{Finding, Judge, JudgeOptions};
 use ingest::LogFile;
 use jiff::Timestamp;
-use model::baseline::Baseline;
+use model::baseline::{Baseline, RangesUse};
 use model::fold::Aggregator;
 use model::settle::Carried;
 
 use super::learn;
+use crate::advice::Planning;
 use crate::delivery::Delivery;
 use crate::flags::DetectArgs;
 use crate::judging::Judging;
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
     let (mut state, beginning) = begin(args)?;
     let mut plan = plan(args, &mut state, beginning.baseline().learned.interval_secs)?;
     let tail = if state.is_some() && !args.r#final { Tail::Keep } else { Tail::Close };
-    let detected = judge_all(&mut plan, beginning, tail, args.warmup, &delivery.plans())?;
+    let detected = judge_all(&mut plan, beginning, tail, args.warmup, delivery.planning())?;
     plan::report_ledger(&detected.outcome);
     let Detected { findings, outcome, newest, left } = detected;
     let baseline = args.baseline.as_ref().filter(|_| args.update_baseline);
@@ -148,9 +148,9 @@ pub(crate) fn detect(
     mut plan: ReadPlan,
     baseline: Baseline,
     warmup_secs: i64,
-    plans: &PlanOptions,
+    planning: &Planning,
 ) -> Result<Detected> {
-    judge_all(&mut plan, Beginning::Fresh(Box::new(baseline)), Tail::Close, warmup_secs, plans)
+    judge_all(&mut plan, Beginning::Fresh(Box::new(baseline)), Tail::Close, warmup_secs, planning)
 }
 
 /// Judges the files of a plan.
@@ -159,14 +159,15 @@ pub(super) fn judge_all(
     beginning: Beginning,
     tail: Tail,
     warmup_secs: i64,
-    plans: &PlanOptions,
+    planning: &Planning,
 ) -> Result<Detected> {
     let mut aggregator = Aggregator::new(plan.fold.clone());
     let Begun { judge, mut run, mut carried } =
         take_up(beginning, warmup_secs, plan, &mut aggregator)?;
+    note_other_ranges(judge.baseline(), plan);
     note_endless(plan, tail);
     let newest = run.closed_until.unwrap_or(i64::MIN);
-    let mut judging = Judging::new(judge, newest, plans, std::mem::take(&mut run.plans));
+    let mut judging = Judging::new(judge, newest, planning, std::mem::take(&mut run.plans));
     let reading = Reading {
         files: &plan.files,
         reader: plan.reach.reader(&plan.files),
@@ -252,6 +253,23 @@ fn note_endless(plan: &ReadPlan, tail: Tail) {
              closes them",
         );
     }
+}
+
+/// AWS's services have other names in a baseline that was learned with the other choice.
+fn note_other_ranges(baseline: &Baseline, plan: &ReadPlan) {
+    let used = RangesUse::of(&plan.directory);
+    let Some(learned) = baseline.learned.ip_ranges.filter(|&learned| learned != used) else {
+        return;
+    };
+    let learned = match learned {
+        RangesUse::Used => "with --ip-ranges and these logs are judged without",
+        RangesUse::Unused => "without --ip-ranges and these logs are judged with it",
+        RangesUse::Mixed => "partly with --ip-ranges and partly without",
+    };
+    output::note(&format!(
+        "the baseline was learned {learned}: AWS's services have other names in it, so that known \
+         ones may look new"
+    ));
 }
 
 /// Judging the past by what came later is allowed, but has to be known.

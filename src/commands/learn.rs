@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use model::activity::Activity;
-use model::baseline::{self, Baseline, Flagged};
+use model::baseline::{self, Baseline, Flagged, RangesUse};
 use model::identity::{Directory, Party};
 
 use crate::closing::Windows;
@@ -63,6 +63,8 @@ pub(crate) fn note_source(baseline: &mut Baseline, plan: &ReadPlan, outcome: &Ou
     let learned = &mut baseline.learned;
     learned.interval_secs = Some(plan.interval_secs);
     learned.fields = learned.fields.union(outcome.declared).union(plan.fields());
+    let ranges = RangesUse::of(&plan.directory);
+    learned.ip_ranges = RangesUse::join(learned.ip_ranges, Some(ranges));
     learned.ledger.merge(&outcome.ledger);
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use ::detect::JudgeOptions;
 use ::detect::snapshot::Snapshot;
-use ::detect::suggest::PlanOptions;
 use anyhow::{Context, Result, anyhow, bail};
 use ingest::source::stream::{Positions, Stream};
 
 use super::learn;
+use crate::advice::Planning;
 #[cfg(feature = "cwl")]
 use crate::flags::DetectArgs;
 use crate::flags::{LogForm, WatchArgs};
@@ -102,8 +102,8 @@ pub(crate) fn on_stream(
         output::note("stopped before the first record came: there is nothing to save");
         return Ok(outlet.has_told);
     }
-    let plans = PlanOptions { ttl_secs: args.tell.plan_ttl, ..PlanOptions::DEFAULT };
-    let consumer = consumer(args, ground, left, &look, &plans)?;
+    let planning = outlet.planning().clone();
+    let consumer = consumer(args, ground, left, &look, &planning)?;
     let tail = if keep.is_some() && !args.r#final { Tail::Keep } else { Tail::Close };
     let save_every = seconds(args.save_every);
     let keep = keep.as_mut().map(|keep| keep as &mut dyn Keep);
@@ -183,7 +183,7 @@ fn consumer<'a>(
     ground: Ground,
     left: Option<Snapshot>,
     look: &FirstLook,
-    plans: &'a PlanOptions,
+    planning: &'a Planning,
 ) -> Result<Consumer<'a>> {
     let source = &args.source;
     let known = match (&left, &args.baseline) {
@@ -206,7 +206,7 @@ fn consumer<'a>(
         blind: BTreeSet::new(),
     };
     let declared = look.survey.declared;
-    let options = ConsumerOptions { judge, fold, decode: ground.decode, plans, declared };
+    let options = ConsumerOptions { judge, fold, decode: ground.decode, planning, declared };
     let inputs = Inputs::new(seconds(args.idle), source.lateness);
     match left {
         Some(left) => Consumer::resume(options, inputs, ground.directory, left),

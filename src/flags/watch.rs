@@ -8,7 +8,6 @@ use super::{SourceArgs, TellArgs};
 use crate::duration;
 
 #[derive(Debug, Args)]
-#[cfg_attr(not(feature = "watch"), allow(dead_code, reason = "this build watches nothing"))]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,

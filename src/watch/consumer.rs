@@ -7,17 +7,18 @@ use std::hash::{Hash, Hasher};
 
 use anyhow::Result;
 use detect::snapshot::{Run, Snapshot};
-use detect::suggest::{PlanBudget, PlanOptions};
+use detect::suggest::PlanBudget;
 use detect::{Finding, Judge, JudgeOptions, State};
 use ingest::source::stream::{Delivery, Input, Positions};
 use ingest::{DecodeOptions, FieldSet, Ledger, Reader, RecentIds, RejectReason};
-use model::baseline::Baseline;
+use model::baseline::{Baseline, RangesUse};
 use model::fold::{Aggregator, FoldOptions};
 use model::identity::Directory;
 use model::settle::Carried;
 
 use super::fold::{Folders, Share};
 use super::inputs::{Inputs, Now};
+use crate::advice::Planning;
 use crate::closing::{Closing, add_up};
 use crate::judging::Judging;
 use crate::pipeline::Tail;
@@ -28,7 +29,7 @@ pub(crate) struct ConsumerOptions<'a> {
     pub(crate) judge: JudgeOptions,
     pub(crate) fold: FoldOptions,
     pub(crate) decode: DecodeOptions,
-    pub(crate) plans: &'a PlanOptions,
+    pub(crate) planning: &'a Planning,
     /// The fields the first records declared.
     pub(crate) declared: FieldSet,
 }
@@ -78,7 +79,7 @@ impl<'a> Consumer<'a> {
             aggregator: Aggregator::new(options.fold),
             carried: Carried::default(),
             directory,
-            judging: Judging::new(judge, i64::MIN, options.plans, PlanBudget::default()),
+            judging: Judging::new(judge, i64::MIN, options.planning, PlanBudget::default()),
             interval_secs,
             declared: options.declared,
             settled: Ledger::default(),
@@ -99,14 +100,14 @@ impl<'a> Consumer<'a> {
         let closed_until = run.closed_until.unwrap_or(i64::MIN);
         directory.remember(remembered);
         let judge_options = options.judge.clone();
-        let plans = options.plans;
+        let planning = options.planning;
         let recent = RecentIds::from_words(&run.events);
         let known = Baseline::default();
         let mut consumer = Self::knowing(options, inputs, directory, known, recent);
         consumer.aggregator.restore(closed_until, windows);
         consumer.carried = carried;
         let judge = Judge::resume(judge_options, baseline, judge);
-        consumer.judging = Judging::new(judge, closed_until, plans, run.plans);
+        consumer.judging = Judging::new(judge, closed_until, planning, run.plans);
         Ok(consumer)
     }
 
@@ -187,6 +188,8 @@ impl<'a> Consumer<'a> {
         let learned = &mut baseline.learned;
         learned.interval_secs = Some(self.interval_secs);
         learned.fields = learned.fields.union(self.declared).union(self.folders.declared());
+        let ranges = RangesUse::of(&self.directory);
+        learned.ip_ranges = RangesUse::join(learned.ip_ranges, Some(ranges));
         learned.ledger.merge(&self.ledger());
         let closed_until = self.aggregator.closed_until().max(self.judging.newest);
         let run = Run {

@@ -6,11 +6,12 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use detect::suppress::{Hit, Suppressions};
+use detect::suppress::Hit;
 use detect::{Finding, report};
 use jiff::Timestamp;
 
-use crate::delivery::read_suppressions;
+use crate::advice::Planning;
+use crate::delivery::planning;
 use crate::flags::TellArgs;
 use crate::output;
 
@@ -27,7 +28,7 @@ pub(crate) enum Telling {
 /// Where findings go, and what is hidden of them.
 pub(crate) struct Outlet<'a> {
     args: &'a TellArgs,
-    suppressions: Suppressions,
+    planning: Planning,
     when: Telling,
     /// The last revisions, kept for the end, and the end of the newest window.
     kept: BTreeMap<String, Finding>,
@@ -40,10 +41,15 @@ pub(crate) struct Outlet<'a> {
 impl<'a> Outlet<'a> {
     /// Reads what is to be hidden.
     pub(crate) fn new(args: &'a TellArgs, when: Telling) -> Result<Self> {
-        let suppressions = read_suppressions(args)?;
+        let planning = planning(args)?;
         let (kept, hits) = (BTreeMap::new(), BTreeMap::new());
         let (newest, has_told) = (i64::MIN, false);
-        Ok(Self { args, suppressions, when, kept, newest, hits, has_told })
+        Ok(Self { args, planning, when, kept, newest, hits, has_told })
+    }
+
+    /// How plans are made for what is handed over.
+    pub(crate) fn planning(&self) -> &Planning {
+        &self.planning
     }
 
     /// Hands over findings; `newest` is the end of the newest window, Unix seconds. Gives back what was
@@ -54,7 +60,7 @@ impl<'a> Outlet<'a> {
             self.kept.extend(findings.iter().map(|one| (one.id.clone(), one.clone())));
             return Ok(findings);
         }
-        let (findings, hits) = self.suppressions.apply(findings, newest);
+        let (findings, hits) = self.planning.suppressions.apply(findings, newest);
         for hit in hits {
             let known = self.hits.entry(hit.rule.clone()).or_insert_with(|| Hit {
                 n: 0,
@@ -96,7 +102,7 @@ impl Outlet<'_> {
         let first = |one: &Finding| one.first_seen.parse::<Timestamp>().ok();
         // By id they are already.
         findings.sort_by_key(first);
-        let (findings, hits) = self.suppressions.apply(findings, self.newest);
+        let (findings, hits) = self.planning.suppressions.apply(findings, self.newest);
         self.has_told = !findings.is_empty();
         if let Some(path) = &self.args.findings {
             output::write_file(path, |file| Ok(report::write_json_lines(&findings, file)?))?;

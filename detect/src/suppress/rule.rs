@@ -189,8 +189,13 @@ impl Rule {
             reason: self.reason.clone(),
             n: 0,
             n_findings: 0,
-            is_expired: self.until.is_some_and(|until| until < now_event_time),
+            is_expired: self.is_over(now_event_time),
         }
+    }
+
+    /// Whether it has run out at a time, Unix seconds.
+    pub(super) fn is_over(&self, time: i64) -> bool {
+        self.until.is_some_and(|until| until < time)
     }
 
     /// Whether it hides a finding whatever its deviations are.

@@ -73,7 +73,6 @@ fn of_a_finding_partly_known_the_rest_is_told() {
         assert_eq!((hit.n, hit.n_findings), (1, 0));
         assert_eq!((told.deviations.len(), told.n_deviations), (1, 1));
         assert_eq!(told.kind, Kind::Beacon);
-        assert_eq!(told.suggestion, None);
         assert!(told.summary.ends_with("(1 of 2 hidden by dba)"), "{}", told.summary);
     }
 }
@@ -106,6 +105,18 @@ fn a_rule_runs_out_by_the_time_of_the_records() {
     assert!(!hides("2026-03-01"));
     let (_, hit) = apply("service: carts, until: 2026-03-01", two());
     assert_eq!((hit.is_expired, hit.n, hit.rule.as_str()), (true, 0, "rule 1"));
+}
+
+/// However runs are cut, the same is hidden of the same finding.
+#[test]
+fn what_else_is_told_does_not_run_a_rule_out() {
+    let (rules, found) = (parse("service: carts, until: 2026-03-02").unwrap(), two());
+    let (told, hits) = rules.apply(vec![found.clone()], NOW + 30 * 86_400);
+    assert_eq!((told.len(), hits[0].n_findings, hits[0].is_expired), (0, 1, true));
+    assert_eq!(rules.left(&found), None);
+    let later = Finding { last_seen: "2026-03-03T00:00:00Z".to_owned(), ..found };
+    assert_eq!(rules.left(&later), Some(later.clone()));
+    assert_eq!(rules.apply(vec![later], NOW).0.len(), 1);
 }
 
 #[test]

@@ -6,12 +6,13 @@ use std::hash::Hasher;
 use std::sync::Arc;
 
 use ingest::{FieldSet, Ledger};
+use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
 
 use super::bounded::{Bounded, StableKey};
 use super::buckets::Bucket;
 use super::edges::Edges;
-use crate::identity::Party;
+use crate::identity::{Directory, Party};
 
 /// Edges kept per service. A service that has more meets new peers all the time anyway.
 pub const EDGES_PER_SERVICE_MAX: usize = 4096;
@@ -279,6 +280,34 @@ impl ServiceEvidence {
     }
 }
 
+/// Whether AWS's published ranges named the addresses of AWS's services: with them a peer is
+/// `aws:S3 eu-west-1`, without them `aws:S3` or a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RangesUse {
+    /// They were given.
+    Used,
+    /// They were not given.
+    Unused,
+    /// Part of it was learned with them and part without.
+    Mixed,
+}
+
+impl RangesUse {
+    /// What a directory does.
+    pub fn of(directory: &Directory) -> Self {
+        if directory.has_ip_ranges() { Self::Used } else { Self::Unused }
+    }
+
+    /// What two parts are together; a part that does not know leaves it to the other.
+    pub fn join(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) if one != other => Some(Self::Mixed),
+            _ => one.or(other),
+        }
+    }
+}
+
 /// What a baseline was learned from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Learned {
@@ -290,6 +319,8 @@ pub struct Learned {
     pub interval_secs: Option<i64>,
     /// Fields the logs declared.
     pub fields: FieldSet,
+    /// Whether AWS's ranges were used; `None` where nothing says.
+    pub ip_ranges: Option<RangesUse>,
     /// Interfaces with records.
     pub enis: BTreeSet<(Arc<str>, Arc<str>)>,
     /// Which windows of each hour since the epoch were observed, a bit each.
@@ -304,6 +335,7 @@ impl Learned {
         self.until = self.until.max(other.until);
         self.interval_secs = self.interval_secs.max(other.interval_secs);
         self.fields = self.fields.union(other.fields);
+        self.ip_ranges = RangesUse::join(self.ip_ranges, other.ip_ranges);
         self.enis.extend(other.enis.iter().cloned());
         for (&hour, windows) in &other.hours {
             *self.hours.entry(hour).or_default() |= windows;

@@ -4,8 +4,8 @@
 //! file's key-value metadata holds `tidegate.baseline`, a JSON header with the format version and what
 //! was learned from. The same evidence gives the same bytes.
 //!
-//! Upgrade rule: a reader takes any version up to its own and refuses later ones; columns are only
-//! ever added, and an absent column means zero.
+//! Upgrade rule: a reader takes any version up to its own and refuses later ones; columns and members
+//! of the header are only ever added, an absent column means zero, and an absent member unknown.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -25,7 +25,9 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Baseline, Counter, Direction, EdgeKey, Learned, Measure, ServiceEvidence};
+use super::evidence::{
+    Baseline, Counter, Direction, EdgeKey, Learned, Measure, RangesUse, ServiceEvidence,
+};
 
 /// The version this program writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -71,6 +73,8 @@ struct Header {
     until: Option<i64>,
     interval_secs: Option<i64>,
     fields: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ip_ranges: Option<RangesUse>,
     ledger: BTreeMap<String, u64>,
 }
 
@@ -184,6 +188,7 @@ fn header(baseline: &Baseline) -> Header {
         until: learned.until,
         interval_secs: learned.interval_secs,
         fields: learned.fields.iter().map(|field| field.name().to_owned()).collect(),
+        ip_ranges: learned.ip_ranges,
         ledger: ledger_classes(&learned.ledger),
     }
 }
@@ -322,6 +327,7 @@ pub fn read(bytes: impl Into<bytes::Bytes>) -> Result<Baseline, FileError> {
     learned.interval_secs = header.interval_secs;
     learned.fields =
         header.fields.iter().filter_map(|name| Field::from_name(name)).collect::<FieldSet>();
+    learned.ip_ranges = header.ip_ranges;
     learned.ledger = ledger_of(&header.ledger);
     Ok(baseline)
 }

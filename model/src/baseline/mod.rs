@@ -18,7 +18,7 @@ pub use derived::{HourOfWeek, Tail, TailModel, volume_tail};
 pub use edges::{Edges, PortEvidence};
 pub use evidence::{
     Baseline, Counter, Direction, EDGES_PER_SERVICE_MAX, EdgeEvidence, EdgeKey, Histogram, Learned,
-    Measure, SERVICES_MAX, ServiceEvidence, WORKLOADS_PER_SERVICE_MAX, is_inside,
+    Measure, RangesUse, SERVICES_MAX, ServiceEvidence, WORKLOADS_PER_SERVICE_MAX, is_inside,
 };
 pub use file::{FORMAT_VERSION, FileError, read, write};
 pub(crate) use file::{ledger_classes, ledger_of};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ingest::inventory::{Inventory, NetworkInterface};
+use ingest::inventory::{Inventory, NetworkInterface, Task};
 use ingest::ip_ranges::IpRanges;
 
 use super::address::Address;
@@ -47,6 +47,9 @@ pub struct ServiceRow {
     /// Its workloads, each with what named it, in order.
     pub workloads: Vec<Arc<Workload>>,
 }
+
+/// The latest time that claims without an end hold: they end at `i64::MAX`.
+const LATEST: i64 = i64::MAX - 1;
 
 /// Knows who is who.
 #[derive(Clone, Debug)]
@@ -192,10 +195,20 @@ impl Directory {
         self.sources.estate.interfaces().map(|(_, interface)| interface)
     }
 
+    /// The ECS task that has an interface to itself, as last listed.
+    pub fn task(&self, eni: &str) -> Option<&Task> {
+        self.sources.estate.task(eni, LATEST)
+    }
+
     /// The latest that records said of each interface, with its time: what [`Directory::observe`]
     /// needs to know as much again.
     pub fn observed(&self) -> impl Iterator<Item = (&EniFacts, i64)> {
         self.sources.recorded.iter()
+    }
+
+    /// Whether AWS's published ranges name its services' addresses.
+    pub fn has_ip_ranges(&self) -> bool {
+        self.ip_ranges.is_some()
     }
 
     /// What caps cut, by the cap's name.
@@ -214,7 +227,7 @@ impl Directory {
     }
 
     fn workloads(&self) -> Vec<Workload> {
-        let time = i64::MAX;
+        let time = LATEST;
         let listed = self.interfaces().map(|i| i.id.as_str());
         let enis: BTreeSet<&str> =
             listed.chain(self.sources.recorded.iter().map(|(f, _)| f.eni.as_ref())).collect();

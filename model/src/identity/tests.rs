@@ -592,6 +592,19 @@ fn services_are_described() {
     );
 }
 
+/// What the newest snapshot lists holds for ever after, and so when everything is described.
+#[test]
+fn a_pod_of_the_newest_snapshot_is_described_on_its_node() {
+    let prefix = r#", "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.1.0/28"}]"#;
+    let node = eni("eni-1", "vpc-1", "10.0.0.1", prefix);
+    let mut directory = directory(vec![snapshot("x-19700101T0010Z.json", &[node])]);
+    let asked = ask(&mut directory, "vpc-1", "10.0.1.5", 700);
+    assert!(asked.starts_with("eni-1 10.0.1.5 "), "{asked}");
+    let described = directory.describe().into_iter().flat_map(|row| row.workloads);
+    let described: Vec<_> = described.map(|workload| told(&Party::Workload(workload))).collect();
+    assert!(described.contains(&asked), "{described:#?}");
+}
+
 #[test]
 fn accounts_come_from_the_inventory_then_from_records_of_the_vpc() {
     let text = br#"{"NetworkInterfaces": [

@@ -1,10 +1,10 @@
 //! What the services tell of a source, by the least requests.
 
 use anyhow::Result;
+use ingest::Reader;
 use ingest::source::SourceError;
 use ingest::source::aws::Aws;
 use ingest::source::s3::{S3, S3Url, TimeRange};
-use ingest::{LogFile, Reader};
 
 use super::found::Found;
 use crate::flags::SourcesCheckArgs;
@@ -114,7 +114,7 @@ fn at_queue(aws: &Aws, url: &ingest::source::sqs::SqsUrl, found: &mut Found) {
     if look.objects.is_empty() {
         return found.fact("objects", "none told of in the messages looked at");
     }
-    let objects: Vec<LogFile> = look.objects;
+    let objects: Vec<ingest::LogFile> = look.objects;
     found.files(&objects, &Reader::with_s3(&S3::new(aws), &[]));
 }
 

@@ -19,6 +19,7 @@ pub use ahead::Ahead;
 pub use body::Body;
 pub use keep::Put;
 pub use list::TimeRange;
+#[cfg(feature = "sqs")]
 pub(super) use list::is_flow_log;
 pub(crate) use ranges::Ranges;
 pub use url::S3Url;
