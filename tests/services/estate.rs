@@ -36,7 +36,6 @@ pub(crate) fn estate() -> &'static Estate {
         let options = Options {
             services: 12,
             days: 2,
-            interval_secs: 600,
             records: Some(60_000),
             seed: 11,
             ..Options::new("intrusion")

@@ -6,7 +6,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use crate::equivalence::{SHARDS, put_into_kinesis};
+use crate::equivalence::{SHARDS, stream};
 use crate::estate::{estate, findings_file};
 use crate::program::logs::assert_same_lines;
 use crate::running::{Ended, Running};
@@ -78,10 +78,8 @@ const SAVING: [&str; 3] = ["--final", "--save-every", "0s"];
 
 #[test]
 fn a_watch_of_kinesis() {
-    let (url, format) = put_into_kinesis("mixed");
     let mut start = |state: &str, findings: &str| {
-        let options = ["--log-format", &format, "--state", state];
-        Running::watch(&url, findings, &[&options[..], &SAVING].concat())
+        stream().watch(findings, &[&["--state", state][..], &SAVING].concat())
     };
     let end = |mut watch: Running| {
         watch.wait_until_read(SHARDS);

@@ -200,7 +200,7 @@ impl Kinesis {
                 }));
             }
             Event::End { shard, children } => {
-                if self.shards.learn_children(children) {
+                if self.shards.learn_children(&shard, children) {
                     self.relist.notify_one();
                 }
                 self.shards.advance(&shard, Position::End);

@@ -43,6 +43,8 @@ struct Shard {
     range: HashRange,
     position: Position,
     is_begun: bool,
+    /// It ended, and its children are in the next list.
+    awaits_children: bool,
     behind_ms: Option<u64>,
 }
 
@@ -52,11 +54,11 @@ impl Shards {
         Self { start, saved, known: BTreeMap::new() }
     }
 
-    /// Learns of the children of a shard that ended; says whether they are to be listed instead.
+    /// Learns of the children of a shard that ended, `parent`; says whether they are to be listed instead.
     ///
     /// Of two shards that were merged one may be a stranger still, as a child of a shard that is not read
     /// to its end. Whether such a one is yet to come or has long expired is in the list.
-    pub(super) fn learn_children(&mut self, children: Vec<Listed>) -> bool {
+    pub(super) fn learn_children(&mut self, parent: &str, children: Vec<Listed>) -> bool {
         let mut is_missing = children.is_empty();
         for child in children {
             if child.parents.iter().all(|parent| self.known.contains_key(parent)) {
@@ -64,6 +66,9 @@ impl Shards {
             } else {
                 is_missing = true;
             }
+        }
+        if let Some(parent) = self.known.get_mut(parent) {
+            parent.awaits_children = is_missing;
         }
         is_missing
     }
@@ -75,7 +80,8 @@ impl Shards {
             return;
         }
         let position = self.saved.remove(&id).unwrap_or_else(|| self.start.clone());
-        let shard = Shard { parents, range, position, is_begun: false, behind_ms: None };
+        let (is_begun, awaits_children, behind_ms) = (false, false, None);
+        let shard = Shard { parents, range, position, is_begun, awaits_children, behind_ms };
         self.known.insert(id, shard);
     }
 
@@ -87,6 +93,7 @@ impl Shards {
         self.saved.retain(|id, position| *position != Position::End || is_listed(id));
         let n_lost = self.saved.keys().filter(|id| !is_listed(id)).count() as u64;
         self.saved.retain(|id, _| is_listed(id));
+        self.known.values_mut().for_each(|shard| shard.awaits_children = false);
         for shard in listed {
             self.learn(shard);
         }
@@ -132,12 +139,19 @@ impl Shards {
         }
     }
 
-    /// Every shard that may still bring records.
+    /// Every shard that is being read, and those that ended and whose children are not known yet. A shard
+    /// whose turn has not come brings nothing older than what its parents still do: they stand for it, and
+    /// it is not idle for bringing nothing.
     pub(super) fn inputs(&self) -> Vec<Input> {
-        let unfinished = self.known.iter().filter(|(_, shard)| shard.position != Position::End);
-        unfinished
-            .map(|(id, shard)| Input { name: Arc::clone(id), behind_ms: shard.behind_ms })
-            .collect()
+        let is_read = |shard: &Shard| {
+            (shard.is_begun && shard.position != Position::End) || shard.awaits_children
+        };
+        let read = self.known.iter().filter(|(_, shard)| is_read(shard));
+        let input = |(id, shard): (&Arc<str>, &Shard)| Input {
+            name: Arc::clone(id),
+            behind_ms: shard.behind_ms,
+        };
+        read.map(input).collect()
     }
 
     /// Where reading goes on.

@@ -17,6 +17,10 @@ fn names(shards: &mut Shards) -> Vec<String> {
     begun(shards).into_iter().map(|(id, _)| id).collect()
 }
 
+fn inputs(shards: &Shards) -> Vec<String> {
+    shards.inputs().iter().map(|input| input.name.to_string()).collect()
+}
+
 fn after(sequence: &str) -> Position {
     Position::After(sequence.to_owned())
 }
@@ -33,6 +37,7 @@ fn children_wait_for_all_their_parents() {
     ];
     assert_eq!(shards.list(all.to_vec()), 0);
     assert_eq!(names(&mut shards), ["0", "1"]);
+    assert_eq!(inputs(&shards), ["0", "1"], "nobody waits for those whose turn has not come");
     shards.advance("1", Position::End);
     assert_eq!(names(&mut shards), [""; 0]);
     shards.advance("0", after("7"));
@@ -41,8 +46,7 @@ fn children_wait_for_all_their_parents() {
     assert_eq!(names(&mut shards), ["2", "3"]);
     shards.advance("3", Position::End);
     assert_eq!(names(&mut shards), ["4"]);
-    let inputs: Vec<_> = shards.inputs().iter().map(|input| input.name.to_string()).collect();
-    assert_eq!(inputs, ["2", "4"]);
+    assert_eq!(inputs(&shards), ["2", "4"]);
 }
 
 #[test]
@@ -51,9 +55,10 @@ fn a_child_of_a_stranger_waits_for_the_list() {
     shards.list(vec![listed("0", &[]), listed("1", &[])]);
     shards.begin();
     // Shard 0 was split into 2 and 3 since, and 3 merged with 1 into 4.
-    assert!(shards.learn_children(vec![listed("4", &["1", "3"])]));
+    assert!(shards.learn_children("1", vec![listed("4", &["1", "3"])]));
     shards.advance("1", Position::End);
     assert_eq!(names(&mut shards), [""; 0]);
+    assert_eq!(inputs(&shards), ["0", "1"], "it stands for its child until that is listed");
     shards.list(vec![
         listed("0", &[]),
         listed("1", &[]),
@@ -61,8 +66,8 @@ fn a_child_of_a_stranger_waits_for_the_list() {
         listed("4", &["1", "3"]),
     ]);
     assert_eq!(names(&mut shards), [""; 0]);
-    assert!(!shards.learn_children(vec![listed("2", &["0"]), listed("3", &["0"])]));
-    assert!(shards.learn_children(Vec::new()), "an end without children says nothing");
+    assert!(!shards.learn_children("0", vec![listed("2", &["0"]), listed("3", &["0"])]));
+    assert!(shards.learn_children("4", Vec::new()), "an end without children says nothing");
 }
 
 #[test]
@@ -153,12 +158,13 @@ proptest! {
                 let turn = usize::from(turns.next().unwrap_or_default()) % reading.len();
                 let id = reading.remove(turn);
                 let children = later.iter().filter(|shard| shard.parents.contains(&id));
-                is_to_list |= shards.learn_children(children.cloned().collect());
+                is_to_list |= shards.learn_children(&id, children.cloned().collect());
                 shards.advance(&id, Position::End);
                 ended.push(id);
             }
         }
         prop_assert_eq!(n_begun, all.len());
+        shards.list(all);
         prop_assert!(shards.inputs().is_empty());
     }
 }
