@@ -3,7 +3,7 @@
 //! A finding that closes is told at once, with what was known in that window, so that it reads the
 //! same however many runs the records were judged in. Those still open are told at the end of a run.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 use detect::suggest::PlanBudget;
@@ -26,8 +26,9 @@ pub(crate) struct Judging<'a> {
     /// Plans made for findings that are closed.
     budget: PlanBudget,
     closed: Vec<Finding>,
-    /// Findings that changed since [`Judging::news`] was last asked.
-    changed: BTreeSet<String>,
+    /// Findings that changed since [`Judging::news`] was last asked, and the start of the window that
+    /// changed them last, Unix seconds.
+    changed: BTreeMap<String, i64>,
 }
 
 impl Windows for Judging<'_> {
@@ -37,7 +38,8 @@ impl Windows for Judging<'_> {
 
     fn take(&mut self, activity: &Activity, directory: &Directory) -> Result<()> {
         self.newest = self.newest.max(activity.end());
-        self.changed.extend(self.judge.judge(activity));
+        let changed = self.judge.judge(activity);
+        self.changed.extend(changed.into_iter().map(|id| (id, activity.start)));
         let closed = self.judge.episodes().take_closed();
         if !closed.is_empty() {
             self.budget.forget_before(activity.end() - PLANS_KEPT_SECS);
@@ -56,7 +58,7 @@ impl<'a> Judging<'a> {
         planning: &'a Planning,
         budget: PlanBudget,
     ) -> Self {
-        Self { judge, newest, planning, budget, closed: Vec::new(), changed: BTreeSet::new() }
+        Self { judge, newest, planning, budget, closed: Vec::new(), changed: BTreeMap::new() }
     }
 
     /// The last revision of each finding that closed in this run or is open, by first record and id,
@@ -70,18 +72,21 @@ impl<'a> Judging<'a> {
     }
 
     /// The last revision of each finding that closed or changed since this was last asked, in the
-    /// order and with the advice that [`Self::findings`] would give now.
+    /// order and with the advice that [`Self::findings`] would give now, each with the start of the
+    /// window that changed it, Unix seconds.
     #[cfg(feature = "watch")]
-    pub(crate) fn news(&mut self, directory: &Directory) -> Vec<Finding> {
+    pub(crate) fn news(&mut self, directory: &Directory) -> Vec<(i64, Finding)> {
         let changed = std::mem::take(&mut self.changed);
         let mut findings: Vec<Finding> = self.closed.drain(..).collect();
         if changed.len() > findings.len() {
             // Plans are weighed against each other, so all that is open is planned for.
             let open = self.tell_open(directory);
-            findings.extend(open.into_iter().filter(|finding| changed.contains(&finding.id)));
+            findings.extend(open.into_iter().filter(|finding| changed.contains_key(&finding.id)));
         }
         findings.sort_by(in_order);
-        findings
+        let changed_in =
+            |finding: &Finding| changed.get(&finding.id).copied().unwrap_or(self.newest);
+        findings.into_iter().map(|finding| (changed_in(&finding), finding)).collect()
     }
 
     fn tell_open(&mut self, directory: &Directory) -> Vec<Finding> {

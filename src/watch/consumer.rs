@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::time::Instant;
 
 use anyhow::Result;
 use detect::snapshot::{Run, Snapshot};
@@ -34,6 +35,17 @@ pub(crate) struct ConsumerOptions<'a> {
     pub(crate) declared: FieldSet,
 }
 
+/// Windows of which it is known when their last record came: those that close first. Times in records
+/// can be anything.
+const CAME_AT_MAX: usize = 1 << 12;
+
+/// A finding to be told.
+pub(crate) struct News {
+    pub(crate) finding: Finding,
+    /// When the last record came of the window it is about; `None` if that was in an earlier run.
+    pub(crate) came_at: Option<Instant>,
+}
+
 /// Everything between what was fetched and the findings.
 pub(crate) struct Consumer<'a> {
     pub(crate) inputs: Inputs,
@@ -48,6 +60,8 @@ pub(crate) struct Consumer<'a> {
     settled: Ledger,
     /// The findings that are open as they were told last, by id.
     told: BTreeMap<String, u64>,
+    /// When the last record of each open window came, by the window's start.
+    came_at: BTreeMap<i64, Instant>,
     pub(crate) n_closed: u64,
 }
 
@@ -84,6 +98,7 @@ impl<'a> Consumer<'a> {
             declared: options.declared,
             settled: Ledger::default(),
             told: BTreeMap::new(),
+            came_at: BTreeMap::new(),
             n_closed: 0,
         }
     }
@@ -124,11 +139,16 @@ impl<'a> Consumer<'a> {
         for (input, newest) in &share.newest {
             self.inputs.brought(input, *newest, now);
         }
+        let closed_until = self.aggregator.closed_until();
+        self.came_at.extend(share.windows.range(closed_until..).map(|&start| (start, now.instant)));
+        while self.came_at.len() > CAME_AT_MAX {
+            self.came_at.pop_last();
+        }
         Ok(share)
     }
 
     /// Closes what the watermark has passed, and tells what that gave.
-    pub(crate) fn close(&mut self, now: Now) -> Result<Vec<Finding>> {
+    pub(crate) fn close(&mut self, now: Now) -> Result<Vec<News>> {
         let Some(watermark) = self.inputs.watermark(now) else { return Ok(Vec::new()) };
         let window_secs = self.aggregator.options().window_secs;
         let passed = watermark.saturating_sub(watermark.rem_euclid(window_secs));
@@ -138,8 +158,13 @@ impl<'a> Consumer<'a> {
         self.folders.gather(&mut self.aggregator);
         let n_closed = self.closing().until(watermark)?;
         self.n_closed += n_closed as u64;
-        let news = self.judging.news(&self.directory);
-        Ok(self.note_told(news))
+        let mut news = Vec::new();
+        for (window, finding) in self.judging.news(&self.directory) {
+            let came_at = self.came_at.get(&window).copied();
+            news.extend(self.note_told(finding).map(|finding| News { finding, came_at }));
+        }
+        self.came_at = self.came_at.split_off(&self.aggregator.closed_until());
+        Ok(news)
     }
 
     /// The end: closes what is to be closed, and tells what is open as it is now known.
@@ -150,7 +175,7 @@ impl<'a> Consumer<'a> {
             self.n_closed += n_closed as u64;
         }
         let all = self.judging.findings(&self.directory);
-        Ok(self.note_told(all))
+        Ok(all.into_iter().filter_map(|finding| self.note_told(finding)).collect())
     }
 
     fn closing(&mut self) -> Closing<'_> {
@@ -163,22 +188,17 @@ impl<'a> Consumer<'a> {
         }
     }
 
-    /// Those that read otherwise than they were told last.
-    fn note_told(&mut self, findings: Vec<Finding>) -> Vec<Finding> {
-        let mut news = Vec::new();
-        for finding in findings {
-            let mut hasher = DefaultHasher::new();
-            // What cannot be written is told each time.
-            serde_json::to_string(&finding).ok().hash(&mut hasher);
-            let read = hasher.finish();
-            if self.told.insert(finding.id.clone(), read) != Some(read) {
-                news.push(finding.clone());
-            }
-            if finding.state == State::Closed {
-                self.told.remove(&finding.id);
-            }
+    /// Gives it back if it reads otherwise than it was told last.
+    fn note_told(&mut self, finding: Finding) -> Option<Finding> {
+        let mut hasher = DefaultHasher::new();
+        // What cannot be written is told each time.
+        serde_json::to_string(&finding).ok().hash(&mut hasher);
+        let read = hasher.finish();
+        let is_news = self.told.insert(finding.id.clone(), read) != Some(read);
+        if finding.state == State::Closed {
+            self.told.remove(&finding.id);
         }
-        news
+        is_news.then_some(finding)
     }
 
     /// Everything a later run needs to go on from here, reading from `positions`.

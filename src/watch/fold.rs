@@ -4,7 +4,7 @@
 //! then no core waits for another. What one input brings is decoded by one core, which knows what it
 //! brought before; objects stand alone, and go to whoever is free.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,6 +23,8 @@ use model::fold::{Aggregator, FoldOptions, WindowState};
 pub(crate) struct Share {
     /// The newest record of each input that brought something, Unix seconds.
     pub(crate) newest: BTreeMap<Arc<str>, Option<i64>>,
+    /// The windows that records fell into, by their starts, Unix seconds.
+    pub(crate) windows: BTreeSet<i64>,
     /// What objects could not be read to their end, and why.
     pub(crate) unreadable: Vec<(String, String)>,
     /// Objects of which nothing came: worth another try.
@@ -178,10 +180,11 @@ impl Core {
     /// Decodes what one input brought.
     fn decode(&mut self, of_one: &[&Delivery], share: &mut Share) {
         let Self { aggregator, messages, .. } = self;
+        let window_secs = aggregator.options().window_secs;
         let mut newest = None;
         let mut fold = |messages: &mut Messages| {
             while let Some(batch) = messages.take_batch() {
-                newest = newest.max(newest_end(&batch));
+                newest = newest.max(share.note_ends(&batch, window_secs));
                 aggregator.push(&batch);
             }
         };
@@ -200,9 +203,10 @@ impl Core {
 
     fn read(&mut self, input: &Arc<str>, file: &LogFile, todo: &Todo<'_>, share: &mut Share) {
         let Self { aggregator, tally, .. } = self;
+        let window_secs = aggregator.options().window_secs;
         let (mut newest, mut n_records) = (None, 0);
         let read = todo.reader.read(file, todo.decode, &mut |batch| {
-            newest = newest.max(newest_end(&batch));
+            newest = newest.max(share.note_ends(&batch, window_secs));
             n_records += batch.n_records();
             aggregator.push(&batch);
         });
@@ -216,10 +220,6 @@ impl Core {
         // What an object holds is bounded by its time, as it is for files.
         share.brought(input, file.origin.time.or(newest));
     }
-}
-
-fn newest_end(batch: &FlowBatch) -> Option<i64> {
-    batch.time(Field::End)?.iter().flatten().max()
 }
 
 fn add_tally(known: &mut Tally, more: Tally) {
@@ -240,7 +240,25 @@ impl Share {
         *known = (*known).max(newest);
     }
 
+    /// Notes the windows that a batch is about; its newest end, Unix seconds.
+    fn note_ends(&mut self, batch: &FlowBatch, window_secs: i64) -> Option<i64> {
+        let mut newest = None;
+        let mut near: Option<i64> = None;
+        for end in batch.time(Field::End)?.iter().flatten() {
+            newest = newest.max(Some(end));
+            // Neighbouring records mostly share a window.
+            let is_near = |start| (0..window_secs).contains(&end.wrapping_sub(start));
+            if !near.is_some_and(is_near) {
+                let start = end.saturating_sub(end.rem_euclid(window_secs));
+                self.windows.insert(start);
+                near = Some(start);
+            }
+        }
+        newest
+    }
+
     fn add(&mut self, other: Self) {
+        self.windows.extend(other.windows);
         for (input, newest) in other.newest {
             self.brought(&input, newest);
         }

@@ -10,7 +10,10 @@ use ingest::Ledger;
 const INPUTS_MAX: usize = 100;
 
 /// Upper bounds, seconds.
-const BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+const BOUNDS: [f64; 17] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0,
+    1800.0, 3600.0,
+];
 
 /// How often something took how long.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +69,8 @@ pub(crate) struct Figures {
     pub(crate) saving: Histogram,
     /// From a window's close to its findings.
     pub(crate) telling: Histogram,
+    /// From the coming of the last record of a window to a finding about it; the lateness is part of it.
+    pub(crate) finding: Histogram,
 }
 
 impl Figures {
@@ -160,6 +165,8 @@ impl Figures {
         page.histogram("save_seconds", "How long it took to save the state.", &self.saving);
         let help = "From a window's close until its findings were told.";
         page.histogram("close_to_finding_seconds", help, &self.telling);
+        let help = "From when the last record of a window came until a finding about it was told.";
+        page.histogram("record_to_finding_seconds", help, &self.finding);
     }
 }
 
@@ -234,7 +241,7 @@ mod tests {
     #[test]
     fn a_histogram_counts_up() {
         let mut histogram = Histogram::default();
-        for secs in [0.004, 0.02, 0.02, 7.0, 100.0] {
+        for secs in [0.004, 0.02, 0.02, 7.0, 10_000.0] {
             histogram.observe(secs);
         }
         let mut page = Page::default();

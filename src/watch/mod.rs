@@ -15,6 +15,8 @@ mod metrics;
 mod outlet;
 mod replay;
 pub(crate) mod source;
+#[cfg(test)]
+mod speed;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -80,6 +82,8 @@ struct Pending {
     findings: Vec<Finding>,
     /// When the windows of the oldest of them closed.
     closed_at: Option<Instant>,
+    /// When the last records came of the windows they are about.
+    came_at: Vec<Instant>,
     saved_at: Instant,
     save_took: Duration,
     figures_at: Option<Instant>,
@@ -99,6 +103,7 @@ impl<'a> Watch<'a> {
         let pending = Pending {
             findings: Vec::new(),
             closed_at: None,
+            came_at: Vec::new(),
             saved_at: clock::now(),
             save_took: Duration::ZERO,
             figures_at: None,
@@ -152,10 +157,10 @@ impl<'a> Watch<'a> {
             self.stream.unread(file);
         }
         self.note_unreadable(&share.unreadable);
-        let findings = self.consumer.close(now)?;
-        if !findings.is_empty() {
+        for news in self.consumer.close(now)? {
             self.pending.closed_at.get_or_insert(clock::now());
-            self.pending.findings.extend(findings);
+            self.pending.came_at.extend(news.came_at);
+            self.pending.findings.push(news.finding);
         }
         let ahead = self.consumer.inputs.ahead();
         self.stream.hold(&ahead);
@@ -199,6 +204,9 @@ impl<'a> Watch<'a> {
         figures.count(&told);
         if let Some(closed_at) = self.pending.closed_at.take() {
             figures.telling.observe(closed_at.elapsed().as_secs_f64());
+        }
+        for came_at in self.pending.came_at.drain(..) {
+            figures.finding.observe(came_at.elapsed().as_secs_f64());
         }
         Ok(())
     }
