@@ -205,19 +205,20 @@ fn hostile_text() -> impl Strategy<Value = Vec<u8>> {
 
 #[test]
 fn a_baseline_says_whether_aws_ranges_were_used() {
+    let (used, unused, mixed) =
+        (Some(RangesUse::Used), Some(RangesUse::Unused), Some(RangesUse::Mixed));
     let with = |ip_ranges| {
         let mut baseline = Baseline::default();
         baseline.learned.ip_ranges = ip_ranges;
         read(file(&baseline)).unwrap()
     };
-    use RangesUse::{Mixed, Unused, Used};
     for (one, other, both) in [
         (None, None, None),
-        (None, Some(Unused), Some(Unused)),
-        (Some(Used), None, Some(Used)),
-        (Some(Used), Some(Used), Some(Used)),
-        (Some(Used), Some(Unused), Some(Mixed)),
-        (Some(Mixed), Some(Used), Some(Mixed)),
+        (None, unused, unused),
+        (used, None, used),
+        (used, used, used),
+        (used, unused, mixed),
+        (mixed, used, mixed),
     ] {
         for (one, other) in [(one, other), (other, one)] {
             let mut merged = with(one);

@@ -480,11 +480,13 @@ fn icmp_with_zeros_goes_by_time() {
         eni-c 10.0.0.2 0 10.0.0.1 0 1 0 1 84 @4 @6 ACCEPT
         eni-c 10.0.0.1 0 10.0.0.2 0 1 0 1 84 @5 @6 ACCEPT
         eni-d 10.0.0.4 0 10.0.0.3 0 1 0 1 84 @5 @6 ACCEPT
-        eni-d 10.0.0.3 0 10.0.0.4 0 1 0 1 84 @5 @6 ACCEPT",
+        eni-d 10.0.0.3 0 10.0.0.4 0 1 0 1 84 @5 @6 ACCEPT
+        eni-e 10.0.0.8 0 10.0.0.7 0 1 0 1 84 @5 @6 ACCEPT",
         &expect![[r#"
             window @0
             10.0.0.2 > 10.0.0.1 :0/1 by fan, seen at server: opened 1 answered 1 continued 0, out 1p 84b in 1p 84b
             10.0.0.3 > 10.0.0.4 :0/1 by guess, seen at client: opened 1 answered 1 continued 0, out 1p 84b in 1p 84b
+            10.0.0.8 > 10.0.0.7 :0/1 by fan, seen at server: opened 1 answered 0 continued 0, out 1p 84b in 0p 0b
         "#]],
     );
 }
