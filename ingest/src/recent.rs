@@ -70,8 +70,12 @@ impl RecentIds {
         }
         let recent = Self::with_capacity(*seed, IDS_MAX);
         let mut known = recent.known();
-        older.iter().for_each(|id| insert(&mut known.older, *id));
-        younger.iter().for_each(|id| insert(&mut known.younger, *id));
+        for id in older {
+            insert(&mut known.older, *id);
+        }
+        for id in younger {
+            insert(&mut known.younger, *id);
+        }
         drop(known);
         recent
     }

@@ -108,7 +108,7 @@ fn nothing_found_is_an_error_that_says_what_was_looked_for() {
     assert!(message(folder).contains("no flow logs in this folder; looked for .log, .gz"));
     assert!(message(&format!("{folder}/*.log")).contains("no file matches"));
     assert!(message("/no/such/file.log").contains("no such file or folder"));
-    assert!(message("s3://bucket/prefix").contains("only files can be read here"));
+    assert!(message("s3://bucket/prefix").contains("a URL where files are due"));
     assert!(message("logs/[").contains("`logs/[`"));
 }
 

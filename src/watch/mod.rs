@@ -15,8 +15,6 @@ mod metrics;
 mod outlet;
 mod replay;
 pub(crate) mod source;
-#[cfg(test)]
-mod speed;
 mod stop;
 #[cfg(test)]
 mod tests;

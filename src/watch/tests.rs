@@ -1,6 +1,8 @@
 //! The loop on streams that are made up: whatever the way records come in, the findings file has the
 //! bytes that `detect` writes for the same records in files.
 
+mod speed;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
