@@ -213,8 +213,8 @@ fn faults_cost_no_record_and_are_counted() {
     let (stream, _) = put("lines", &[]);
     let expired = Effect::Refuse { status: 400, code: "ExpiredIteratorException" };
     let faults = vec![
+        Fault::nth(3, expired).on_target("GetRecords"),
         Fault::share(0.2, 7, Effect::Throttle).on_target("GetRecords"),
-        Fault::share(0.1, 8, expired).on_target("GetRecords"),
         Fault::share(0.1, 9, Effect::LoseAnswer).on_target("GetRecords"),
         Fault::each_once(Effect::Fail { status: 500 }).on_target("GetShardIterator"),
         Fault::once(Effect::Throttle).on_target("ListShards"),

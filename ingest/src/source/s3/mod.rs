@@ -10,7 +10,7 @@ mod url;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
+use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::types::RequestPayer;
 
 use super::aws::Aws;
@@ -23,6 +23,10 @@ pub use list::TimeRange;
 pub(super) use list::is_flow_log;
 pub(crate) use ranges::Ranges;
 pub use url::S3Url;
+
+/// Attempts of a request before it has failed: with the SDK's pauses, which double up to 20 s, a
+/// minute of throttling is mostly waited out.
+const ATTEMPTS_MAX: u32 = 10;
 
 /// A way to S3.
 #[derive(Clone, Debug)]
@@ -42,7 +46,11 @@ impl S3 {
         // leave files out. Each request has its own bound, and waits longer each time.
         let retries = RetryPartition::custom("tidegate").token_bucket(TokenBucket::unlimited());
         let config = Builder::from(config).force_path_style(is_elsewhere);
-        let config = config.retry_partition(retries.build()).build();
+        let attempts = aws.options().attempts_max.unwrap_or(ATTEMPTS_MAX);
+        let config = config
+            .retry_partition(retries.build())
+            .retry_config(RetryConfig::standard().with_max_attempts(attempts))
+            .build();
         Self { aws: aws.clone(), client: Client::from_conf(config) }
     }
 
