@@ -11,7 +11,7 @@ use crate::activity::{Activity, Conversation};
 /// What was flagged when a window was judged: workloads, and single edges of theirs.
 #[derive(Clone, Debug, Default)]
 pub struct Flagged {
-    /// Workloads whose window as a whole is suspect, by [`workload_key`].
+    /// Workloads whose window as a whole is suspect, by their keys.
     pub workloads: BTreeSet<Arc<str>>,
     /// Workloads that scan: what they merely knocked at is suspect too.
     pub scanners: BTreeSet<Arc<str>>,
