@@ -10,8 +10,10 @@ use model::snapshot::SnapshotError;
 use serde::{Deserialize, Serialize};
 
 use super::episodes::{self, WireEpisode};
+use super::held::{self, WireHeld};
 use super::rhythms::{self, WireRate, WireSeries, WireSource};
 use super::time;
+use crate::calibration::Calibration;
 use crate::checks::beacon::Beacons;
 use crate::checks::scan::Scans;
 use crate::episode::Episodes;
@@ -28,6 +30,7 @@ pub struct JudgeMemory {
     beacons: Beacons,
     episodes: Episodes,
     novelty: Novelty,
+    calibration: Calibration,
 }
 
 impl Judge {
@@ -41,6 +44,7 @@ impl Judge {
         judge.beacons = memory.beacons;
         judge.episodes = memory.episodes;
         judge.novelty = novelty;
+        judge.calibration = memory.calibration.with_budget(judge.options.budget);
         judge
     }
 
@@ -52,6 +56,7 @@ impl Judge {
             beacons: self.beacons.clone(),
             episodes: self.episodes.clone(),
             novelty: self.novelty.clone(),
+            calibration: self.calibration.clone(),
         }
     }
 
@@ -63,6 +68,7 @@ impl Judge {
             beacons: self.beacons,
             episodes: self.episodes,
             novelty: self.novelty,
+            calibration: self.calibration,
         };
         (self.baseline, memory)
     }
@@ -81,6 +87,8 @@ struct Wire {
     rates_hour: Option<i64>,
     #[serde(default)]
     rates: Vec<WireRate>,
+    #[serde(default)]
+    held: WireHeld,
 }
 
 pub(super) fn to_json(memory: &JudgeMemory) -> Result<Vec<u8>, SnapshotError> {
@@ -92,6 +100,7 @@ pub(super) fn to_json(memory: &JudgeMemory) -> Result<Vec<u8>, SnapshotError> {
         episodes: memory.episodes.open().map(episodes::to_wire).collect(),
         rates_hour,
         rates: rates.into_iter().map(rhythms::rate_to_wire).collect(),
+        held: held::to_wire(&memory.calibration),
     };
     serde_json::to_vec(&wire)
         .map_err(|error| SnapshotError::Unwritable { part: PART, detail: error.to_string() })
@@ -110,5 +119,6 @@ pub(super) fn from_json(json: &[u8], interval_secs: i64) -> Result<JudgeMemory, 
         beacons: Beacons::restore(interval_secs, series.collect::<Result<Vec<_>, _>>()?),
         episodes: Episodes::restore(open.collect::<Result<Vec<_>, _>>()?),
         novelty: Novelty::restore(wire.rates_hour, rates),
+        calibration: held::from_wire(wire.held)?,
     })
 }

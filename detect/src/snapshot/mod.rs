@@ -8,6 +8,7 @@
 
 mod deviations;
 mod episodes;
+mod held;
 mod judge;
 mod rhythms;
 mod run;
