@@ -9,7 +9,7 @@ mod content;
 mod decoder;
 mod envelope;
 mod error;
-mod escape;
+pub mod escape;
 mod field;
 mod files;
 mod format;

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use detect::Finding;
 use ingest::Ledger;
+use ingest::escape::is_harmful;
 
 /// Inputs that have a line of their own; of more, the one that is farthest behind stands for them.
 const INPUTS_MAX: usize = 100;
@@ -215,7 +216,7 @@ fn escaped(value: &str) -> String {
         match c {
             '\\' => out.push_str("\\\\"),
             '"' => out.push_str("\\\""),
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if is_harmful(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
