@@ -44,7 +44,7 @@ pub use error::{DecodeError, ReadError};
 pub use field::{Field, FieldSet, Kind};
 pub use files::{FindError, LogFile, find_all_files, find_files};
 pub use format::{FormatError, LogFormat};
-pub use ledger::{Ledger, RejectReason};
+pub use ledger::{Ledger, LedgerClass, RejectReason};
 pub use limits::Limits;
 pub use messages::Messages;
 pub use place::Place;
