@@ -14,6 +14,7 @@ use crate::budget::Budget;
 use crate::calibration::{Calibration, Class};
 use crate::checks::beacon::Beacons;
 use crate::checks::scan::Scans;
+use crate::checks::siblings::Siblings;
 use crate::checks::{Context, PROFILE_CHECKS, Tails};
 use crate::deviation::{Deviation, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episodes;
@@ -43,6 +44,7 @@ pub struct Judge {
     pub(crate) baseline: Baseline,
     pub(crate) scans: Scans,
     pub(crate) beacons: Beacons,
+    pub(crate) siblings: Siblings,
     pub(crate) episodes: Episodes,
     pub(crate) judged_from: Option<i64>,
     tails: Tails,
@@ -62,6 +64,7 @@ impl Judge {
             baseline,
             scans: Scans::default(),
             beacons: Beacons::new(options.interval_secs),
+            siblings: Siblings::default(),
             episodes: Episodes::default(),
             judged_from: None,
             tails: Tails::new(HourOfWeek::new(options.zone.clone())),
@@ -118,6 +121,7 @@ impl Judge {
         if activity.start.rem_euclid(3600) == 0 {
             self.scans.forget_before(activity.start);
             self.beacons.forget_before(activity.start);
+            self.siblings.forget_before(activity.start);
             self.calibration.forget_before(activity.start);
         }
         changed
@@ -128,6 +132,7 @@ impl Judge {
         activity: &Activity,
         windows: &[WorkloadWindow<'_>],
     ) -> Vec<Deviation> {
+        self.siblings.note(&self.baseline, windows, activity.start);
         let mut all = Vec::new();
         let mut openers = Openers::default();
         for window in windows {
@@ -161,6 +166,7 @@ impl Judge {
         };
         let mut found: Vec<Deviation> =
             PROFILE_CHECKS.iter().flat_map(|(_, check)| check(&mut context, window)).collect();
+        found.extend(self.siblings.check(window, start));
         let is_scanner = scan.as_ref().is_some_and(|scan| scan.cut_ratio <= 1.0);
         if is_scanner {
             // What a scan touches is the scan's: it is told once.

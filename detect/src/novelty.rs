@@ -49,7 +49,7 @@ pub(crate) fn class(key: &EdgeKey) -> Option<Novel> {
 
 /// What of an edge has to be new for it to be news: outside, the address alone is not, since busy
 /// hosts meet new networks all day.
-fn identity(key: &EdgeKey) -> (&str, u16, u8) {
+pub(crate) fn identity(key: &EdgeKey) -> (&str, u16, u8) {
     let peer = if key.is_inside() { &*key.peer } else { "" };
     (peer, key.port, key.protocol)
 }

@@ -271,6 +271,9 @@ fn clause(d: &Deviation) -> String {
         _ => String::new(),
     };
     match d.kind {
+        Kind::NewPeer if d.evidence.contains_key("siblings") => {
+            format!("reached {peer}{port}, which none of its {} siblings did", number("siblings"))
+        }
         Kind::NewPeer => format!("reached {peer}{port} for the first time"),
         Kind::NewPort if d.direction == Direction::In => {
             format!("served {peer}{port}, which it never served before")

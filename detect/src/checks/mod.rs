@@ -2,7 +2,7 @@
 //!
 //! Profile checks ask how a workload's window compares with its service's baseline; they are functions
 //! in [`PROFILE_CHECKS`]. Shape checks need no baseline but a memory of recent windows: [`scan`] and
-//! [`beacon`].
+//! [`beacon`]. [`siblings`] compares workloads with each other while they have no history.
 
 pub mod beacon;
 mod denied_spike;
@@ -12,6 +12,7 @@ mod outside_volume;
 pub mod regular;
 pub mod scan;
 mod sentence;
+pub mod siblings;
 
 use std::collections::HashMap;
 use std::sync::Arc;

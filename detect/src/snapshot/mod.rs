@@ -12,6 +12,7 @@ mod held;
 mod judge;
 mod rhythms;
 mod run;
+mod siblings;
 mod undelivered;
 mod workloads;
 
