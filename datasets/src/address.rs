@@ -36,7 +36,7 @@ pub(crate) static PRIVATE: [Subnet; 2] = [
 ];
 
 /// The addresses of one subnet that nobody has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pool {
     pub(crate) subnet: &'static Subnet,
     next_host: u32,

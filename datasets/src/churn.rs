@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::estate::{Estate, ServiceIdx};
 use crate::random::Rng;
 use crate::rhythm::is_weekend;
+use crate::scenario::JUDGED_DAYS_MAX;
 use crate::{DAY_SECS, HOUR_SECS, MINUTE_SECS, Options};
 
 /// One change to the estate.
@@ -41,14 +42,16 @@ impl Plan {
     }
 
     /// What happens in any shop: on every day two services follow the demand, and on every working
-    /// day one of the others is deployed. `settled` is left as it is on the last day.
+    /// day one of the others is deployed. `settled` is left as it is on the days that are judged.
+    /// Days beyond the end are planned too, for a branch that goes on longer.
     pub(crate) fn everyday(&mut self, estate: &Estate, options: &Options, settled: ServiceIdx) {
         let mut rng = Rng::new(options.seed, "churn");
         let elastic: Vec<ServiceIdx> =
             ELASTIC.iter().filter_map(|name| estate.named(name)).collect();
         let mut steady = estate.of_kind(crate::catalogue::Kind::is_app);
         steady.retain(|service| !elastic.contains(service));
-        for day in (0..i64::from(options.days)).map(|day| options.start + day * DAY_SECS) {
+        let n_days = i64::from(options.days + JUDGED_DAYS_MAX);
+        for day in (0..n_days).map(|day| options.start + day * DAY_SECS) {
             let minutes = |rng: &mut Rng, low, high| rng.between(low, high) * MINUTE_SECS;
             for &service in &elastic {
                 let n = 1 + rng.index(2);
@@ -58,8 +61,8 @@ impl Plan {
                 self.shrink(service, n, evening, minutes(&mut rng, 5, 20));
             }
             let at = day + 9 * HOUR_SECS + minutes(&mut rng, 0, 420);
-            let is_last = day >= options.learn_until();
-            let deployed = rng.pick(&steady).filter(|&service| !is_last || service != settled);
+            let is_judged = day >= options.learn_until();
+            let deployed = rng.pick(&steady).filter(|&service| !is_judged || service != settled);
             if let Some(service) = deployed.filter(|_| !is_weekend(day)) {
                 let n = estate.replicas(service).len();
                 self.deploy(service, n, at, minutes(&mut rng, 3, 7));
@@ -72,14 +75,14 @@ impl Plan {
 pub(crate) const ELASTIC: [&str; 3] = ["web", "catalogue", "images"];
 
 /// The changes still to come.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Churn(VecDeque<(i64, Change)>);
 
 impl Churn {
-    pub(crate) fn new(plan: Plan) -> Self {
-        let mut changes = plan.0;
-        changes.sort_by_key(|&(time, _)| time);
-        Self(changes.into())
+    /// Adds what is planned; of changes at one time, those planned first are made first.
+    pub(crate) fn add(&mut self, plan: Plan) {
+        self.0.extend(plan.0);
+        self.0.make_contiguous().sort_by_key(|&(time, _)| time);
     }
 
     /// Makes the changes due before a time; says whether there were any.

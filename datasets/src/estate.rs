@@ -23,7 +23,7 @@ pub(crate) enum Owner {
 }
 
 /// An elastic network interface.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Interface {
     pub(crate) id: String,
     pub(crate) address: u32,
@@ -39,7 +39,7 @@ pub(crate) struct Interface {
 }
 
 /// A service and its replicas, oldest first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) entry: Entry,
     pub(crate) group_id: String,
@@ -47,7 +47,7 @@ pub(crate) struct Service {
 }
 
 /// Everything in the VPC.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Estate {
     interfaces: Vec<Interface>,
     services: Vec<Service>,

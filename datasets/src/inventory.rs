@@ -30,9 +30,13 @@ pub(crate) fn write(dir: &Path, estate: &Estate, time: i64) -> Result<(), Error>
 }
 
 fn write_to(path: &Path, estate: &Estate) -> Result<(), Error> {
+    fs::write(path, text(estate)).map_err(Error::write(path))
+}
+
+/// The JSON of what there is.
+pub(crate) fn text(estate: &Estate) -> String {
     let interfaces: Vec<Value> = estate.interfaces().map(|idx| described(estate, idx)).collect();
-    let text = format!("{:#}\n", json!({ "NetworkInterfaces": interfaces }));
-    fs::write(path, text).map_err(Error::write(path))
+    format!("{:#}\n", json!({ "NetworkInterfaces": interfaces }))
 }
 
 fn described(estate: &Estate, idx: InterfaceIdx) -> Value {

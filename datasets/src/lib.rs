@@ -6,6 +6,8 @@
 //! Time advances one aggregation interval at a time and every record goes straight to its file, so
 //! memory depends on the size of the estate and not on the number of records.
 //!
+//! [`Life`] gives the same records in memory, and branches: one history, many scenarios.
+//!
 //! Every bit depends on the options alone: same options, same bytes, whatever the platform. The
 //! addresses of made-up strangers lie in networks that are allocated but not routed on the Internet.
 //!
@@ -23,6 +25,7 @@ mod estate;
 mod files;
 mod inventory;
 mod labels;
+mod life;
 mod random;
 mod record;
 mod rhythm;
@@ -32,6 +35,7 @@ mod text;
 mod traffic;
 mod vantage;
 mod wire;
+mod world;
 
 #[cfg(test)]
 mod tests;
@@ -39,7 +43,9 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use files::Page;
 pub use labels::Stage;
+pub use life::{Life, Snapshot};
 pub use scenario::{Scenario, scenarios};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -105,9 +111,11 @@ impl Options {
         self.start + i64::from(self.days) * DAY_SECS
     }
 
-    /// Where the last day begins: what comes before is for learning, what follows for judging.
+    /// Where the judged days begin, the last one unless the scenario says otherwise: what comes
+    /// before is for learning.
     pub(crate) fn learn_until(&self) -> i64 {
-        self.end() - DAY_SECS
+        let judged_days = scenario::find(&self.scenario).map_or(1, Scenario::judged_days);
+        self.end() - i64::from(judged_days) * DAY_SECS
     }
 
     fn check(&self) -> Result<&'static Scenario, Error> {
@@ -146,7 +154,7 @@ pub struct Summary {
     pub attack_end: Option<i64>,
     /// The attacks laid in, in order of time.
     pub stages: Vec<Stage>,
-    /// Where the last day begins, in Unix seconds: learn before it, judge from it on.
+    /// Where the judged days begin, in Unix seconds: learn before it, judge from it on.
     pub learn_until: i64,
 }
 
@@ -157,6 +165,9 @@ pub enum Error {
     /// There is no scenario of that name.
     #[error("unknown scenario {0:?}: expected one of {names}", names = scenario::names())]
     UnknownScenario(String),
+    /// A scenario cannot branch from a history: it needs one of its own, or another one is laid in.
+    #[error("scenario {0:?} does not branch from this history")]
+    OtherHistory(&'static str),
     /// An option is out of its range.
     #[error("option {option} is out of range: expected {expected}")]
     Option {

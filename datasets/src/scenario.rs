@@ -19,13 +19,37 @@ pub struct Scenario {
     pub description: &'static str,
     services: u32,
     days: u32,
+    /// How many of the days, the last ones, are judged; what comes before is for learning.
+    pub(crate) judged_days: u32,
+    /// What has to be there from the start; a scenario with such things has a history of its own.
+    pub(crate) prepare: Option<fn(&mut Setup)>,
+    /// What is laid into the judged days, at their beginning.
     pub(crate) lay: fn(&mut Setup),
 }
+
+/// The most days any scenario is judged for.
+pub(crate) const JUDGED_DAYS_MAX: u32 = 30;
 
 impl Scenario {
     /// How many services and days it has unless told otherwise.
     pub(crate) fn extent(&self) -> (u32, u32) {
         (self.services, self.days)
+    }
+
+    /// How many of its days, the last ones, are judged.
+    pub fn judged_days(&self) -> u32 {
+        self.judged_days
+    }
+
+    /// What tells its days before the judged ones from others': scenarios of one history can branch
+    /// from it.
+    pub fn history(&self) -> &'static str {
+        if self.prepare.is_some() { self.name } else { "" }
+    }
+
+    /// The same with something that has to be there from the start.
+    const fn prepared(self, prepare: fn(&mut Setup)) -> Self {
+        Self { prepare: Some(prepare), ..self }
     }
 
     /// Whether it is made of records alone, for measuring speed.
@@ -40,7 +64,7 @@ const fn scenario(
     (services, days): (u32, u32),
     lay: fn(&mut Setup),
 ) -> Scenario {
-    Scenario { name, description, services, days, lay }
+    Scenario { name, description, services, days, judged_days: 1, prepare: None, lay }
 }
 
 /// All scenarios.
@@ -69,7 +93,8 @@ static SCENARIOS: [Scenario; 12] = [
         "fifty replicas are replaced one by one, their addresses reused by others",
         (12, 4),
         rolling_deploy,
-    ),
+    )
+    .prepared(fleet),
     scenario("scale-out", "a service grows to twenty times its size and back", (12, 4), scale_out),
     scenario("bench", "plain records by the million, for measuring speed", (60, 1), |_| {}),
 ];
@@ -88,7 +113,7 @@ pub(crate) fn names() -> String {
     SCENARIOS.iter().map(|scenario| scenario.name).collect::<Vec<_>>().join(", ")
 }
 
-/// What a scenario works on before time starts.
+/// What a scenario works on: before time starts, or when the judged days begin.
 pub(crate) struct Setup<'a> {
     pub(crate) options: &'a Options,
     pub(crate) estate: &'a mut Estate,
@@ -193,11 +218,15 @@ fn denied_spike(setup: &mut Setup) {
 /// How many replicas the service of [`rolling_deploy`] has.
 const FLEET: usize = 50;
 
-fn rolling_deploy(setup: &mut Setup) {
+fn fleet(setup: &mut Setup) {
     let Some(fleet) = setup.estate.named("catalogue") else { return };
     while setup.estate.replicas(fleet).len() < FLEET {
         setup.estate.add_replica(fleet, setup.options.start);
     }
+}
+
+fn rolling_deploy(setup: &mut Setup) {
+    let Some(fleet) = setup.estate.named("catalogue") else { return };
     let start = setup.options.learn_until() + 10 * HOUR_SECS;
     setup.plan.deploy(fleet, FLEET, start, 100);
     // Others grow meanwhile, and get the addresses the fleet gives back.

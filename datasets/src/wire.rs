@@ -33,6 +33,7 @@ impl Moment<'_> {
 }
 
 /// A connection that goes on in the next interval.
+#[derive(Clone)]
 struct Live {
     connection: Connection,
     /// Its last second.
@@ -61,6 +62,12 @@ pub(crate) struct Wire {
 impl Wire {
     pub(crate) fn new(sink: Sink) -> Self {
         Self { sink, labels: Labels::default(), live: Vec::new(), heard: Vec::new() }
+    }
+
+    /// One that goes on with what is open, and reports elsewhere.
+    pub(crate) fn branch(&self, sink: Sink) -> Self {
+        let (labels, live, heard) = (self.labels.clone(), self.live.clone(), self.heard.clone());
+        Self { sink, labels, live, heard }
     }
 
     /// Opens an answered connection; what outlasts the moment is reported in those to come.

@@ -8,6 +8,7 @@ use crate::traffic::Source;
 use crate::wire::{Moment, Wire};
 
 /// A command-and-control channel over HTTPS.
+#[derive(Clone)]
 pub(crate) struct Beacon {
     pub(crate) from: Foothold,
     /// The next call, in Unix seconds.

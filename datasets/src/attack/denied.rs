@@ -8,6 +8,7 @@ use crate::traffic::{Source, second};
 use crate::wire::{Moment, Wire};
 
 /// Attempts on one port of one service that its security group drops.
+#[derive(Clone)]
 pub(crate) struct DeniedSpike {
     pub(crate) from: Foothold,
     pub(crate) to: (ServiceIdx, u16),

@@ -8,6 +8,7 @@ use crate::traffic::{Source, second};
 use crate::wire::{Moment, Wire};
 
 /// Large uploads to one address outside, over HTTPS.
+#[derive(Clone)]
 pub(crate) struct Exfiltration {
     pub(crate) from: Foothold,
     /// The first second, in Unix seconds.

@@ -9,6 +9,7 @@ use crate::traffic::Source;
 use crate::wire::{Moment, Wire};
 
 /// Sessions on a host the foothold's service has no business with.
+#[derive(Clone)]
 pub(crate) struct LateralMove {
     pub(crate) from: Foothold,
     /// The service moved to, and the port.
@@ -17,6 +18,7 @@ pub(crate) struct LateralMove {
 }
 
 /// Times of sessions still to come, earliest last.
+#[derive(Clone)]
 struct Sessions {
     times: Vec<i64>,
     rng: Rng,
@@ -81,6 +83,7 @@ impl Source for LateralMove {
 }
 
 /// A backdoor on a host the service does talk to, but on another port.
+#[derive(Clone)]
 pub(crate) struct NewPort {
     pub(crate) from: Foothold,
     pub(crate) to: (ServiceIdx, u16),

@@ -14,6 +14,7 @@ const POPULAR: [u16; 20] = [
 ];
 
 /// A vertical scan, host by host in one go.
+#[derive(Clone)]
 pub(crate) struct PortScan {
     pub(crate) from: Foothold,
     /// The first second, in Unix seconds.

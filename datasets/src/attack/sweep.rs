@@ -7,6 +7,7 @@ use crate::traffic::{Source, second};
 use crate::wire::{Moment, Wire};
 
 /// A horizontal sweep of the intruder's own network.
+#[derive(Clone)]
 pub(crate) struct Sweep {
     pub(crate) from: Foothold,
     /// The first second, in Unix seconds.

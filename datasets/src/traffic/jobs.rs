@@ -11,12 +11,14 @@ use crate::wire::{Moment, Wire};
 use crate::{DAY_SECS, HOUR_SECS, MINUTE_SECS};
 
 /// Where a job goes.
+#[derive(Clone)]
 enum Target {
     Service(ServiceIdx),
     Network(Network),
 }
 
 /// One thing done every day or hour.
+#[derive(Clone)]
 struct Job {
     service: ServiceIdx,
     target: Target,
@@ -43,6 +45,7 @@ impl Job {
 }
 
 /// Batch services at night, and hourly exports.
+#[derive(Clone)]
 pub(crate) struct Jobs {
     jobs: Vec<Job>,
     rng: Rng,
@@ -135,6 +138,7 @@ const ROUND_SECS: i64 = 20 * MINUTE_SECS;
 const LOGINS_PER_HOUR: f64 = 0.8;
 
 /// The bastion: a daily round over all replicas, and people who log in from the office.
+#[derive(Clone)]
 pub(crate) struct Administration {
     bastion: Option<ServiceIdx>,
     office: Network,

@@ -17,9 +17,21 @@ use crate::wire::{Moment, Wire};
 pub(crate) use bulk::Bulk;
 
 /// Something that makes connections.
-pub(crate) trait Source {
+pub(crate) trait Source: Branch {
     /// Makes what falls into one interval.
     fn step(&mut self, now: &Moment, wire: &mut Wire);
+}
+
+/// What lets a history of sources branch: every source that can be cloned can be cloned in its box.
+pub(crate) trait Branch {
+    /// A source that goes on as this one would.
+    fn branch(&self) -> Box<dyn Source>;
+}
+
+impl<T: Source + Clone + 'static> Branch for T {
+    fn branch(&self) -> Box<dyn Source> {
+        Box::new(self.clone())
+    }
 }
 
 /// How finely the machines among the clients tick.

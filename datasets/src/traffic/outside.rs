@@ -27,6 +27,7 @@ const KNOCKED: [u16; 24] = [
 ];
 
 /// People, who come to the load balancer.
+#[derive(Clone)]
 pub(crate) struct Visitors(Rng);
 
 impl Visitors {
@@ -62,6 +63,7 @@ impl Source for Visitors {
 }
 
 /// Scanners, backscatter and the like, on every interface with a public address.
+#[derive(Clone)]
 pub(crate) struct Background(Rng);
 
 impl Background {

@@ -18,6 +18,7 @@ enum Timing {
 }
 
 /// Some services going to one network outside, now and then.
+#[derive(Clone)]
 struct Habit {
     clients: Vec<ServiceIdx>,
     network: Network,
@@ -33,6 +34,7 @@ struct Habit {
 }
 
 /// All habits of the shop.
+#[derive(Clone)]
 pub(crate) struct Outward {
     habits: Vec<Habit>,
     rng: Rng,

@@ -12,6 +12,7 @@ use crate::wire::{Moment, Wire};
 const METRICS_PORT: u16 = 9100;
 
 /// Clients that visit every replica of some services again and again.
+#[derive(Clone)]
 pub(crate) struct Periodic {
     clients: Vec<Group>,
     servers: Vec<ServiceIdx>,

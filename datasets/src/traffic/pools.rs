@@ -12,6 +12,7 @@ use crate::wire::{Moment, Wire};
 const STATEMENTS_PER_SEC: f64 = 0.007;
 
 /// The pools one service keeps to another.
+#[derive(Clone)]
 struct Pool {
     clients: ServiceIdx,
     server: ServiceIdx,
@@ -24,6 +25,7 @@ struct Pool {
 }
 
 /// One connection of a pool.
+#[derive(Clone)]
 struct Pooled {
     client: InterfaceIdx,
     server: InterfaceIdx,
@@ -34,6 +36,7 @@ struct Pooled {
 }
 
 /// All pools of the shop.
+#[derive(Clone)]
 pub(crate) struct Pools {
     pools: Vec<Pool>,
     rng: Rng,

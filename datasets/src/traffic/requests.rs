@@ -29,6 +29,7 @@ struct Edge {
 }
 
 /// All edges of that kind.
+#[derive(Clone)]
 pub(crate) struct Requests {
     edges: Vec<Edge>,
     rng: Rng,
