@@ -254,6 +254,10 @@ pub(crate) struct DetectArgs {
 /// Which findings are told, and how.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TellArgs {
+    /// How many false findings are accepted, over the whole estate: 1/day, 0.1/day, 3/week. Fewer tell
+    /// less.
+    #[arg(long, value_name = "N/day", default_value = "1/day")]
+    pub(crate) budget: detect::Budget,
     /// Known things to hide at report time (YAML).
     #[arg(long, value_name = "FILE")]
     pub(crate) suppress: Option<PathBuf>,

@@ -10,6 +10,7 @@ use model::baseline::{
 };
 use model::identity::Infrastructure;
 
+use crate::budget::Budget;
 use crate::checks::beacon::Beacons;
 use crate::checks::scan::Scans;
 use crate::checks::{Context, PROFILE_CHECKS, Tails};
@@ -28,6 +29,8 @@ pub struct JudgeOptions {
     pub interval_secs: i64,
     /// Windows that start before the first one's start plus this are only learned from, seconds.
     pub warmup_secs: i64,
+    /// False findings accepted.
+    pub budget: Budget,
     /// Checks the logs cannot decide; they are left out.
     pub blind: BTreeSet<Kind>,
 }

@@ -1,5 +1,6 @@
 //! Judging: checks, episodes, findings and suggestions. Pure, like `model`.
 
+mod budget;
 pub mod checks;
 mod deviation;
 mod episode;
@@ -13,6 +14,7 @@ pub mod suggest;
 pub mod suppress;
 mod tell;
 
+pub use budget::{Budget, NotABudget};
 pub use deviation::{Deviation, DeviationKey, Fact, Kind};
 pub use episode::{Episode, Episodes, QUIET_SECS};
 pub use finding::{

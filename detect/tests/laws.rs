@@ -38,6 +38,7 @@ fn judge(baseline: Baseline) -> Judge {
         window_secs: WINDOW_SECS,
         interval_secs: 60,
         warmup_secs: 0,
+        budget: detect::Budget::default(),
         blind: BTreeSet::new(),
     };
     Judge::new(options, baseline)

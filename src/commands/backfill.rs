@@ -15,7 +15,7 @@ use ingest::LogFile;
 use jiff::Timestamp;
 use model::baseline::Baseline;
 
-use super::detect::{Beginning, Detected, judge_all};
+use super::detect::{Beginning, Detected, Terms, judge_all};
 use super::learn;
 use crate::advice::Planning;
 use crate::delivery::Delivery;
@@ -58,7 +58,8 @@ pub(crate) fn run(args: &BackfillArgs) -> Result<Ending> {
         output::note("there are no files of that time: nothing to judge");
     }
     let days = days(std::mem::take(&mut plan.files));
-    let Finished { last, outcome } = backfill.judge(&mut plan, days, delivery.planning())?;
+    let terms = Terms { budget: args.tell.budget, ..Terms::default() };
+    let Finished { last, outcome } = backfill.judge(&mut plan, days, terms, delivery.planning())?;
     plan::report_ledger(&outcome);
     let ending = delivery.deliver(last.findings, last.newest)?;
     Ok(if outcome.unreadable.is_empty() { ending } else { Ending::Incomplete })
@@ -106,7 +107,8 @@ impl Range {
             None => format!("{} s learned", self.learn_secs),
         };
         let (since, until) = (time(self.since), time(self.until));
-        format!("{since} to {until}, {from}, of {}", args.source.sources.join(" "))
+        let budget = args.tell.budget;
+        format!("{since} to {until}, {from}, {budget}, of {}", args.source.sources.join(" "))
     }
 }
 
@@ -157,19 +159,20 @@ impl Backfill {
         mut self,
         plan: &mut ReadPlan,
         mut days: Vec<Vec<LogFile>>,
+        terms: Terms,
         planning: &Planning,
     ) -> Result<Finished> {
         let mut progress = Progress::new(&days);
         let mut outcome = Outcome::default();
         if self.state.as_ref().is_some_and(|state| state.generation() == 0) {
             // What was learned is not learned again.
-            let detected = judge_all(plan, self.beginning, Tail::Keep, 0, planning)?;
+            let detected = judge_all(plan, self.beginning, Tail::Keep, terms, planning)?;
             self.beginning = keep(&mut self.state, detected, &self.name, i64::MIN)?;
         }
         let last_day = days.pop().unwrap_or_default();
         for day in days {
             plan.files = day;
-            let mut detected = judge_all(plan, self.beginning, Tail::Keep, 0, planning)?;
+            let mut detected = judge_all(plan, self.beginning, Tail::Keep, terms, planning)?;
             progress.day_done(&plan.files, detected.findings.len());
             merge(&mut outcome, std::mem::take(&mut detected.outcome));
             let done = plan.files.iter().filter_map(|file| file.origin.time).max();
@@ -177,7 +180,7 @@ impl Backfill {
                 keep(&mut self.state, detected, &self.name, done.unwrap_or(self.done_until))?;
         }
         plan.files = last_day;
-        let mut last = judge_all(plan, self.beginning, Tail::Close, 0, planning)?;
+        let mut last = judge_all(plan, self.beginning, Tail::Close, terms, planning)?;
         progress.day_done(&plan.files, last.findings.len());
         merge(&mut outcome, std::mem::take(&mut last.outcome));
         if let Some(state) = &mut self.state {

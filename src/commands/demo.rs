@@ -8,7 +8,8 @@ use anyhow::Result;
 use datasets::Options;
 use jiff::Timestamp;
 
-use super::{detect, learn};
+use super::detect::{self, Terms};
+use super::learn;
 use crate::advice::Planning;
 use crate::flags::{AwsArgs, DemoArgs, SourceArgs};
 use crate::plan::{self, ReadPlan};
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Ending> {
     }
 
     let judged = ReadPlan::of(&source(dir, Some(learn_until), None)?, None)?;
-    let detected = detect::detect(judged, baseline, 0, &Planning::default())?;
+    let detected = detect::detect(judged, baseline, Terms::default(), &Planning::default())?;
     plan::report_ledger(&detected.outcome);
     show(&mut out, &detected, &summary, kept.as_deref())?;
     out.flush()?;

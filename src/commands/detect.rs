@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use detect::snapshot::{Run, Snapshot};
-use detect::{Finding, Judge, JudgeOptions};
+use detect::{Budget, Finding, Judge, JudgeOptions};
 use ingest::LogFile;
 use jiff::Timestamp;
 use model::baseline::{Baseline, RangesUse};
@@ -51,7 +51,8 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
     let (mut state, beginning) = begin(args)?;
     let mut plan = plan(args, &mut state, beginning.baseline().learned.interval_secs)?;
     let tail = if state.is_some() && !args.r#final { Tail::Keep } else { Tail::Close };
-    let detected = judge_all(&mut plan, beginning, tail, args.warmup, delivery.planning())?;
+    let terms = Terms { warmup_secs: args.warmup, budget: args.tell.budget };
+    let detected = judge_all(&mut plan, beginning, tail, terms, delivery.planning())?;
     plan::report_ledger(&detected.outcome);
     let Detected { findings, outcome, newest, left } = detected;
     let baseline = args.baseline.as_ref().filter(|_| args.update_baseline);
@@ -143,14 +144,23 @@ fn leave_out_known(state: &State, files: Vec<LogFile>) -> Vec<LogFile> {
     sorted.new
 }
 
+/// On what terms it is judged.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Terms {
+    /// Only learned from for so long, counted from the first record, seconds.
+    pub(crate) warmup_secs: i64,
+    /// False findings accepted.
+    pub(crate) budget: Budget,
+}
+
 /// Judges everything a plan reads, from a baseline to the end.
 pub(crate) fn detect(
     mut plan: ReadPlan,
     baseline: Baseline,
-    warmup_secs: i64,
+    terms: Terms,
     planning: &Planning,
 ) -> Result<Detected> {
-    judge_all(&mut plan, Beginning::Fresh(Box::new(baseline)), Tail::Close, warmup_secs, planning)
+    judge_all(&mut plan, Beginning::Fresh(Box::new(baseline)), Tail::Close, terms, planning)
 }
 
 /// Judges the files of a plan.
@@ -158,12 +168,11 @@ pub(super) fn judge_all(
     plan: &mut ReadPlan,
     beginning: Beginning,
     tail: Tail,
-    warmup_secs: i64,
+    terms: Terms,
     planning: &Planning,
 ) -> Result<Detected> {
     let mut aggregator = Aggregator::new(plan.fold.clone());
-    let Begun { judge, mut run, mut carried } =
-        take_up(beginning, warmup_secs, plan, &mut aggregator)?;
+    let Begun { judge, mut run, mut carried } = take_up(beginning, terms, plan, &mut aggregator)?;
     note_other_ranges(judge.baseline(), plan);
     note_endless(plan, tail);
     let newest = run.closed_until.unwrap_or(i64::MIN);
@@ -213,7 +222,7 @@ struct Begun {
 /// Puts everything where the last run had it.
 fn take_up(
     beginning: Beginning,
-    warmup_secs: i64,
+    terms: Terms,
     plan: &mut ReadPlan,
     aggregator: &mut Aggregator,
 ) -> Result<Begun> {
@@ -221,7 +230,8 @@ fn take_up(
         zone: plan.zone.clone(),
         window_secs: plan.fold.window_secs,
         interval_secs: plan.interval_secs,
-        warmup_secs,
+        warmup_secs: terms.warmup_secs,
+        budget: terms.budget,
         blind: BTreeSet::new(),
     };
     let left = match beginning {

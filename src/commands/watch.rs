@@ -203,6 +203,7 @@ fn consumer<'a>(
         window_secs: fold.window_secs,
         interval_secs,
         warmup_secs: args.warmup,
+        budget: args.tell.budget,
         blind: BTreeSet::new(),
     };
     let declared = look.survey.declared;

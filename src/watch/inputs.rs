@@ -42,6 +42,7 @@ pub(crate) struct Inputs {
 struct Known {
     newest: Option<i64>,
     behind_ms: Option<u64>,
+    is_answered: bool,
     brought_at: Instant,
     is_held: bool,
 }
@@ -60,10 +61,16 @@ impl Inputs {
         }
         let mut before = std::mem::take(&mut self.known);
         for input in inputs {
-            let unheard =
-                || Known { newest: None, behind_ms: None, brought_at: now.instant, is_held: false };
+            let unheard = || Known {
+                newest: None,
+                behind_ms: None,
+                is_answered: false,
+                brought_at: now.instant,
+                is_held: false,
+            };
             let mut known = before.remove(&input.name).unwrap_or_else(unheard);
             known.behind_ms = input.behind_ms;
+            known.is_answered = input.is_answered;
             self.known.insert(Arc::clone(&input.name), known);
         }
     }
@@ -125,10 +132,12 @@ impl Inputs {
 }
 
 impl Known {
-    /// Has nothing more and brought nothing for a while; one that is made to wait is not idle.
+    /// Has nothing more and brought nothing for a while; one that is made to wait is not idle, nor one
+    /// the service is slow to answer for.
     fn is_idle(&self, after: Duration, now: Now) -> bool {
         let quiet = now.instant.saturating_duration_since(self.brought_at);
-        !self.is_held && self.behind_ms.is_none_or(|behind| behind == 0) && quiet >= after
+        let has_nothing = self.is_answered && self.behind_ms.is_none_or(|behind| behind == 0);
+        !self.is_held && has_nothing && quiet >= after
     }
 }
 
@@ -139,7 +148,7 @@ mod tests {
     const IDLE: Duration = Duration::from_mins(5);
 
     fn input(name: &str, behind_ms: Option<u64>) -> Input {
-        Input { name: name.into(), behind_ms }
+        Input { name: name.into(), behind_ms, is_answered: true }
     }
 
     struct Watch {
@@ -190,6 +199,17 @@ mod tests {
         assert_eq!(watch.inputs.watermark(watch.at(100_000)), None);
         watch.inputs.polled(&[input("a", Some(0)), input("b", None)], watch.at(0));
         assert_eq!(watch.inputs.watermark(watch.at(100_000)), Some(4900), "nothing said: idle");
+    }
+
+    #[test]
+    fn who_was_never_answered_for_is_waited_for_however_long() {
+        let mut watch = Watch::of(&["a"]);
+        let silent = Input { is_answered: false, ..input("b", None) };
+        watch.inputs.polled(&[input("a", Some(0)), silent], watch.at(0));
+        watch.inputs.brought("a", Some(5000), watch.at(1));
+        assert_eq!(watch.inputs.watermark(watch.at(100_000)), None, "b may have older records");
+        watch.inputs.polled(&[input("a", Some(0)), input("b", Some(0))], watch.at(100_000));
+        assert_eq!(watch.inputs.watermark(watch.at(100_001)), Some(4900), "b is empty");
     }
 
     #[test]

@@ -59,7 +59,11 @@ impl Stream for Replay {
                 polled.deliveries.push(Delivery { input: Arc::clone(name), content });
             }
             if !played.left.is_empty() {
-                polled.inputs.push(Input { name: Arc::clone(name), behind_ms: Some(1) });
+                polled.inputs.push(Input {
+                    name: Arc::clone(name),
+                    behind_ms: Some(1),
+                    is_answered: true,
+                });
             }
         }
         polled.ended = polled.inputs.is_empty();

@@ -181,10 +181,10 @@ impl Stream for Fake {
                 *at += n;
             }
             let behind_ms = Some(u64::try_from(queue.len() - *at).unwrap());
-            polled.inputs.push(Input { name: Arc::clone(input), behind_ms });
+            polled.inputs.push(Input { name: Arc::clone(input), behind_ms, is_answered: true });
         }
         // One that never has anything.
-        polled.inputs.push(Input { name: "idle".into(), behind_ms: Some(0) });
+        polled.inputs.push(Input { name: "idle".into(), behind_ms: Some(0), is_answered: true });
         polled.ended = self.queues.iter().all(|(input, queue)| self.at[input] == queue.len());
         Ok(polled)
     }

@@ -104,7 +104,9 @@ impl Made {
 /// One of the real captures, if they are there; says so if not.
 #[allow(clippy::print_stdout, reason = "a skipped test says so")]
 pub(crate) fn capture(name: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
+    // Cargo runs tests in their package's folder. The path compiled in may be another checkout's, where two share
+    // a target directory: its captures would not be there, and no test would look at any.
+    let folder = std::env::current_dir().unwrap().join("../shared/data").join(name);
     if folder.is_dir() {
         return Some(folder);
     }

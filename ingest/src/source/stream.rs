@@ -68,6 +68,8 @@ pub struct Input {
     /// How far reading is behind the newest that is there, milliseconds; `None` if the service does
     /// not say. Nothing behind means the input is idle when it brings nothing.
     pub behind_ms: Option<u64>,
+    /// Whether the service has answered for it yet: until then it may bring anything, and is not idle.
+    pub is_answered: bool,
 }
 
 /// A source that goes on bringing.

@@ -168,7 +168,11 @@ impl Stream for Prepared {
                 let content = Content::Bytes { origin: Arc::clone(&self.origin), bytes };
                 polled.deliveries.push(Delivery { input: Arc::clone(input), content });
             }
-            polled.inputs.push(Input { name: Arc::clone(input), behind_ms: Some(1) });
+            polled.inputs.push(Input {
+                name: Arc::clone(input),
+                behind_ms: Some(1),
+                is_answered: true,
+            });
         }
         polled.ended = self.left.values().all(VecDeque::is_empty);
         Ok(polled)

@@ -233,7 +233,7 @@ impl Cwl {
         self.ask(next);
         // Between sweeps nothing is known to be there.
         let behind_ms = is_last.then_some(0);
-        polled.inputs = vec![Input { name: Arc::clone(&self.input), behind_ms }];
+        polled.inputs = vec![Input { name: Arc::clone(&self.input), behind_ms, is_answered: true }];
     }
 
     fn take_event(
@@ -286,7 +286,11 @@ impl Cwl {
 impl Stream for Cwl {
     fn poll(&mut self, wait: Duration) -> Result<Polled, SourceError> {
         let mut polled = Polled {
-            inputs: vec![Input { name: Arc::clone(&self.input), behind_ms: None }],
+            inputs: vec![Input {
+                name: Arc::clone(&self.input),
+                behind_ms: None,
+                is_answered: true,
+            }],
             ended: self.ended,
             ..Polled::default()
         };

@@ -46,6 +46,7 @@ struct Shard {
     /// It ended, and its children are in the next list.
     awaits_children: bool,
     behind_ms: Option<u64>,
+    is_answered: bool,
 }
 
 impl Shards {
@@ -80,8 +81,15 @@ impl Shards {
             return;
         }
         let position = self.saved.remove(&id).unwrap_or_else(|| self.start.clone());
-        let (is_begun, awaits_children, behind_ms) = (false, false, None);
-        let shard = Shard { parents, range, position, is_begun, awaits_children, behind_ms };
+        let shard = Shard {
+            parents,
+            range,
+            position,
+            is_begun: false,
+            awaits_children: false,
+            behind_ms: None,
+            is_answered: false,
+        };
         self.known.insert(id, shard);
     }
 
@@ -132,10 +140,11 @@ impl Shards {
         }
     }
 
-    /// How far reading of a shard is behind.
+    /// The service answered for a shard, and said how far reading is behind if it did.
     pub(super) fn set_behind(&mut self, id: &str, behind_ms: Option<u64>) {
         if let Some(shard) = self.known.get_mut(id) {
             shard.behind_ms = behind_ms;
+            shard.is_answered = true;
         }
     }
 
@@ -150,6 +159,7 @@ impl Shards {
         let input = |(id, shard): (&Arc<str>, &Shard)| Input {
             name: Arc::clone(id),
             behind_ms: shard.behind_ms,
+            is_answered: shard.is_answered,
         };
         read.map(input).collect()
     }

@@ -140,7 +140,8 @@ impl Sqs {
                 self.failures = 0;
                 // A queue that gives nothing has nothing, but for the moment it takes to spread.
                 let behind_ms = messages.is_empty().then_some(0);
-                polled.inputs = vec![Input { name: Arc::clone(&self.input), behind_ms }];
+                polled.inputs =
+                    vec![Input { name: Arc::clone(&self.input), behind_ms, is_answered: true }];
                 for message in messages {
                     self.take_message(message, polled);
                 }
@@ -225,7 +226,11 @@ fn client(aws: &Aws, url: &SqsUrl) -> Client {
 impl Stream for Sqs {
     fn poll(&mut self, wait: Duration) -> Result<Polled, SourceError> {
         let mut polled = Polled {
-            inputs: vec![Input { name: Arc::clone(&self.input), behind_ms: None }],
+            inputs: vec![Input {
+                name: Arc::clone(&self.input),
+                behind_ms: None,
+                is_answered: true,
+            }],
             ..Polled::default()
         };
         let n_missed = self.holding.renewals_missed();
