@@ -1,4 +1,4 @@
-//! Addresses: the shop's subnets and how they are handed out, and the strangers outside.
+//! Addresses: the subnets and how they are handed out, and the strangers outside.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use crate::random::{Rng, mixed};
 /// How long a given-back address stays unused.
 const REST_SECS: i64 = 15 * MINUTE_SECS;
 
-/// A subnet of the shop's VPC.
+/// A subnet of the VPC.
 #[derive(Debug)]
 pub(crate) struct Subnet {
     pub(crate) id: &'static str,
@@ -33,6 +33,12 @@ pub(crate) static PUBLIC: [Subnet; 2] =
 pub(crate) static PRIVATE: [Subnet; 2] = [
     subnet("subnet-0e5f8a17b3c64d290", ZONE_A, 16),
     subnet("subnet-0172c9d4e6fa83b5e", ZONE_B, 32),
+];
+
+/// 10.21.16.0/20 and 10.21.32.0/20, in the range the VPC was widened by; private too.
+pub(crate) static MOVED: [Subnet; 2] = [
+    subnet("subnet-07b1e64f9d02c85a3", ZONE_A, 0x100 + 16),
+    subnet("subnet-0d38a5f7261ce904b", ZONE_B, 0x100 + 32),
 ];
 
 /// The addresses of one subnet that nobody has.
