@@ -27,12 +27,14 @@ pub(crate) enum Change {
     Elsewhere(f64),
     /// What becomes of the records.
     Capture(Capture),
+    /// That share of the connections that could goes over IPv6.
+    V6(f64),
     /// The clocks go forward by so many seconds.
     Clocks(i64),
 }
 
 impl Change {
-    /// Makes it; says whether interfaces came or went.
+    /// Makes it; says whether the inventory changes.
     fn make(self, estate: &mut Estate, time: i64) -> bool {
         match self {
             Self::Start(service) => estate.add_replica(service, time),
@@ -42,10 +44,15 @@ impl Change {
             Self::Move(service) => estate.move_service(service),
             Self::Demand(demand) => estate.weather.demand = demand,
             Self::Elsewhere(share) => estate.weather.elsewhere = share,
+            Self::V6(share) => estate.weather.v6_share = share,
             Self::Capture(capture) => estate.weather.capture = capture,
             Self::Clocks(secs) => estate.variety.rhythm.ahead_secs += secs,
         }
-        matches!(self, Self::Start(_) | Self::Stop(_) | Self::TakeDown(_) | Self::ReplaceNode(_))
+        match self {
+            Self::Start(_) | Self::Stop(_) | Self::TakeDown(_) => true,
+            Self::ReplaceNode(_) | Self::V6(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -120,7 +127,7 @@ impl Churn {
         self.0.make_contiguous().sort_by_key(|&(time, _)| time);
     }
 
-    /// Makes the changes due before a time; says whether interfaces came or went.
+    /// Makes the changes due before a time; says whether the inventory changes.
     pub(crate) fn apply(&mut self, estate: &mut Estate, before: i64) -> bool {
         let mut has_changed = false;
         while let Some(&(time, change)) = self.0.front()

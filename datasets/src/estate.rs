@@ -16,6 +16,12 @@ pub(crate) struct InterfaceIdx(usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ServiceIdx(usize);
 
+#[cfg(test)]
+impl ServiceIdx {
+    /// The first service of any estate.
+    pub(crate) const FIRST: Self = Self(0);
+}
+
 /// Whom an interface belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
@@ -81,6 +87,12 @@ pub(crate) struct Weather {
     /// The share of the visitors who usually go to another region.
     pub(crate) elsewhere: f64,
     pub(crate) capture: Capture,
+    /// The share of the connections that go over IPv6, of those that could.
+    pub(crate) v6_share: f64,
+}
+
+impl Weather {
+    const USUAL: Self = Self { demand: 1.0, elsewhere: 0.0, capture: Capture::On, v6_share: 0.0 };
 }
 
 /// Everything in the VPC.
@@ -119,7 +131,7 @@ impl Estate {
             pools: PUBLIC.iter().chain(&PRIVATE).chain(&MOVED).map(Pool::new).collect(),
             topology,
             variety,
-            weather: Weather { demand: 1.0, elsewhere: 0.0, capture: Capture::On },
+            weather: Weather::USUAL,
             sealed: None,
             balancer: Vec::new(),
             nat_gateway: InterfaceIdx(0),

@@ -69,3 +69,18 @@ impl Source for Rise {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_twentieth_a_day_is_two_and_a_half_times_as_much_on_the_nineteenth() {
+        let service = Foothold { service: crate::estate::ServiceIdx::FIRST };
+        let rise = Rise::stolen(service, 0, 1, Rng::new(1, "test"));
+        let level = |day: i64| 1.0 + rise.surplus(day * DAY_SECS);
+        assert!((rise.surplus(-1)).abs() < 1e-12);
+        assert!((level(0) - 1.05).abs() < 1e-9);
+        assert!(level(17) < 2.5 && level(18) > 2.5, "{} {}", level(17), level(18));
+    }
+}

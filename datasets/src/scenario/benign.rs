@@ -218,9 +218,9 @@ pub(super) fn new_uptime_monitor(setup: &mut Setup) {
 pub(super) fn health_checks(setup: &mut Setup) {
     let seed = setup.options.seed ^ 1;
     let webs = setup.estate.of_kind(|kind| kind == Kind::Web);
-    let twice_more = Pace::USUAL.health_secs / 2;
+    let often_secs = Pace::USUAL.health_secs / 2;
     let checks = Periodic::health_checks(setup.estate, seed, Pace::USUAL);
-    setup.add(checks.only(webs, twice_more));
+    setup.add(checks.only(webs, often_secs));
 }
 
 pub(super) fn balancer_nodes(setup: &mut Setup) {
@@ -241,6 +241,10 @@ pub(super) fn flow_log_gap(setup: &mut Setup) {
     let start = setup.start();
     let until = start + setup.rng("gap").between(2 * HOUR_SECS, 5 * HOUR_SECS);
     setup.meanwhile((start, until), Change::Capture(Capture::Off), Change::Capture(Capture::On));
+}
+
+pub(super) fn ipv6(setup: &mut Setup) {
+    setup.plan.at(setup.start(), Change::V6(0.5));
 }
 
 pub(super) fn daylight_saving(setup: &mut Setup) {

@@ -89,7 +89,7 @@ const fn benign(name: &'static str, description: &'static str, lay: fn(&mut Setu
 }
 
 /// All scenarios.
-static SCENARIOS: [Scenario; 42] = [
+static SCENARIOS: [Scenario; 43] = [
     Scenario {
         services: 20,
         days: 7,
@@ -153,10 +153,11 @@ static SCENARIOS: [Scenario; 42] = [
     benign("uptime-monitor", "somebody outside asks every minute, as always", |_| {})
         .prepared(benign::uptime_monitor),
     benign("new-uptime-monitor", "somebody outside begins to ask", benign::new_uptime_monitor),
-    benign("health-checks", "the load balancer asks three times as often", benign::health_checks),
+    benign("health-checks", "the load balancer asks far more often", benign::health_checks),
     benign("balancer-nodes", "the load balancer's nodes are replaced", benign::balancer_nodes),
     benign("skipped-data", "records are skipped at some interfaces", benign::skipped_data),
     benign("flow-log-gap", "the flow log is off for some hours", benign::flow_log_gap),
+    benign("ipv6", "half of what could goes over IPv6 from now on", benign::ipv6),
     benign("daylight-saving", "the clocks go forward", benign::daylight_saving).judged(2),
     Scenario {
         services: 60,

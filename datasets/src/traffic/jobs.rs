@@ -66,19 +66,13 @@ impl Jobs {
             jobs.extend(nightly(service, estate.calls(service), at_secs, &mut rng));
         }
         let exporting = estate.all_named(estate.topology.partners.exports);
-        jobs.extend(exporting.first().map(|&service| Job {
-            service,
-            target: Target::Network(bucket()),
-            period_secs: HOUR_SECS,
-            at_secs: rng.between(4, 50) * MINUTE_SECS,
-            slack_secs: 60,
-            lasts_secs: 2 * MINUTE_SECS,
-            n_connections: 2.5,
-            sent_bytes: 600_000.0,
-            received_bytes: 3_000.0,
-            days: None,
-        }));
+        jobs.extend(exporting.first().map(|&service| hourly(service, &mut rng)));
         let mut varied = Rng::new(seed, "jobs-varied");
+        for app in estate.of_kind(Kind::is_app) {
+            if varied.chance(estate.variety.habit / 4.0) {
+                jobs.push(hourly(app, &mut varied));
+            }
+        }
         for store in estate.of_kind(Kind::is_store) {
             if varied.chance(estate.variety.habit) {
                 let at_secs = varied.between(0, 5 * HOUR_SECS);
@@ -143,6 +137,22 @@ fn nightly(service: ServiceIdx, read_from: &[ServiceIdx], at_secs: i64, rng: &mu
         ..read(Target::Network(bucket()))
     });
     jobs
+}
+
+/// A service exports to a bucket every hour.
+fn hourly(service: ServiceIdx, rng: &mut Rng) -> Job {
+    Job {
+        service,
+        target: Target::Network(bucket()),
+        period_secs: HOUR_SECS,
+        at_secs: rng.between(4, 50) * MINUTE_SECS,
+        slack_secs: 60,
+        lasts_secs: 2 * MINUTE_SECS,
+        n_connections: 2.5,
+        sent_bytes: 600_000.0,
+        received_bytes: 3_000.0,
+        days: None,
+    }
 }
 
 /// A store uploads what it holds.

@@ -1,5 +1,7 @@
 //! Every scenario on every topology, counted and not written.
 
+mod effects;
+
 use std::collections::BTreeSet;
 
 use super::{JUDGED_DAYS_MAX, Nature, Scenario, scenarios};
