@@ -24,6 +24,8 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub(crate) enum Sink {
     /// To the files of a bucket.
     Bucket(Box<Bucket>),
+    /// To pages in memory, one for what would be a file.
+    Pages(Pages),
     /// Nowhere: they are counted.
     Count(u64),
 }
@@ -36,6 +38,9 @@ impl Sink {
             Self::Bucket(bucket) => bucket.push(record.end, |format, text| {
                 format.push_record(text, record, interface);
             }),
+            Self::Pages(pages) => pages.push(record.end, |format, text| {
+                format.push_record(text, record, interface);
+            }),
         }
     }
 
@@ -46,13 +51,16 @@ impl Sink {
             Self::Bucket(bucket) => bucket.push(span.1, |format, text| {
                 format.push_silence(text, silence, interface, span);
             }),
+            Self::Pages(pages) => pages.push(span.1, |format, text| {
+                format.push_silence(text, silence, interface, span);
+            }),
         }
     }
 
     /// Whether it takes no more; counting has no end, so nothing is worth filling it.
     pub(crate) fn is_full(&self) -> bool {
         match self {
-            Self::Count(_) => true,
+            Self::Count(_) | Self::Pages(_) => true,
             Self::Bucket(bucket) => bucket.is_full(),
         }
     }
@@ -62,6 +70,56 @@ impl Sink {
         match self {
             Self::Count(count) => *count,
             Self::Bucket(bucket) => bucket.n_records,
+            Self::Pages(pages) => pages.n_records,
+        }
+    }
+}
+
+/// The text of one file.
+#[derive(Debug)]
+pub struct Page {
+    /// The first second of its five minutes, Unix seconds: its records end in them.
+    pub from: i64,
+    /// The header line and the records' lines.
+    pub text: Vec<u8>,
+}
+
+/// Files as text in memory, taken as time goes by.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    format: Format,
+    open: Vec<Page>,
+    /// Given back, to be filled again.
+    spare: Vec<Vec<u8>>,
+    n_records: u64,
+}
+
+impl Pages {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format, open: Vec::new(), spare: Vec::new(), n_records: 0 }
+    }
+
+    fn push(&mut self, end: i64, line: impl FnOnce(Format, &mut Vec<u8>)) {
+        self.n_records += 1;
+        let from = end - end.rem_euclid(FILE_SECS);
+        let found = self.open.iter().position(|page| page.from == from);
+        let at = found.unwrap_or_else(|| {
+            let mut text = self.spare.pop().unwrap_or_default();
+            text.extend_from_slice(self.format.header().as_bytes());
+            self.open.push(Page { from, text });
+            self.open.len() - 1
+        });
+        line(self.format, &mut self.open[at].text);
+    }
+
+    /// Hands over the pages that can get no more records from a time on, oldest first.
+    pub(crate) fn take_before(&mut self, time: i64, take: &mut dyn FnMut(&Page)) {
+        self.open.sort_by_key(|page| page.from);
+        let is_done = |page: &mut Page| page.from + FILE_SECS <= time;
+        for mut page in self.open.extract_if(.., is_done) {
+            take(&page);
+            page.text.clear();
+            self.spare.push(page.text);
         }
     }
 }

@@ -17,6 +17,12 @@ pub struct Stage {
     pub server: Option<String>,
     /// The attacked port, when there is one only.
     pub port: Option<u16>,
+    /// All attacked addresses, in order.
+    pub servers: Vec<String>,
+    /// All attacked ports, in order.
+    pub ports: Vec<u16>,
+    /// How often a connection was opened or tried.
+    pub connections: u64,
     /// Unix seconds of its first packet.
     pub first_seen: i64,
     /// Unix seconds of its last packet.
@@ -42,7 +48,7 @@ struct Use {
 }
 
 /// All attacked edges.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Labels(BTreeMap<Edge, Use>);
 
 impl Labels {
@@ -105,6 +111,9 @@ fn stage(edges: &[(&Edge, &Use)]) -> Option<Stage> {
         client: Ipv4Addr::from(first.client).to_string(),
         server: only_server.map(|&server| Ipv4Addr::from(server).to_string()),
         port: ports.first().filter(|_| ports.len() == 1).copied(),
+        servers: servers.iter().map(|&server| Ipv4Addr::from(server).to_string()).collect(),
+        ports: ports.into_iter().collect(),
+        connections: edges.iter().map(|(_, seen)| seen.connections).sum(),
         first_seen: edges.iter().map(|(_, seen)| seen.first_seen).min()?,
         last_seen: edges.iter().map(|(_, seen)| seen.last_seen).max()?,
     })

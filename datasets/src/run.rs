@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use crate::churn::{Churn, Plan};
 use crate::estate::Estate;
 use crate::files::{Bucket, FILE_SECS, Sink};
-use crate::inventory::{self, SNAPSHOT_SECS};
-use crate::rhythm::activity;
-use crate::scenario::{Scenario, Setup, victim};
-use crate::traffic::{self, Bulk, Pace, Source};
-use crate::wire::{Moment, Wire};
+use crate::inventory;
+use crate::scenario::Scenario;
+use crate::topology::topologies;
+use crate::traffic::{self, Bulk, Pace};
+use crate::variety::Variety;
+use crate::world::World;
 use crate::{DAY_SECS, Error, HOUR_SECS, Options, Summary};
 
 /// How many files `bench` fills.
@@ -21,15 +21,6 @@ const BENCH_RECORDS: u64 = 1_000_000;
 
 /// Records a minute and service above which the machines tick as usual.
 const SLOW_BELOW: f64 = 25.0;
-
-/// Everything that happens in the covered time.
-struct World {
-    estate: Estate,
-    churn: Churn,
-    sources: Vec<Box<dyn Source>>,
-    wire: Wire,
-    scale: f64,
-}
 
 /// See [`crate::write`].
 pub(crate) fn write(
@@ -43,104 +34,64 @@ pub(crate) fn write(
     let world = if scenario.is_bulk() {
         bench(dir, options, sink)?
     } else {
-        let scale = scale(options, scenario);
-        let mut world = World::new(options, scenario, pace(options), scale, sink);
-        world.live_through(dir, options)?;
+        let mut world = world(options, scenario, sink);
+        live_through(&mut world, dir, options, scenario)?;
         world
     };
-    world.summary(dir, options)
+    summary(&world, dir, options)
 }
 
-impl World {
-    fn new(
-        options: &Options,
-        scenario: &'static Scenario,
-        pace: Pace,
-        scale: f64,
-        sink: Sink,
-    ) -> Self {
-        let mut estate = Estate::new(options.seed, options.services as usize, 1, options.start);
-        let mut plan = Plan::default();
-        let mut attacks = Vec::new();
-        if let Some(victim) = victim(&estate, options.seed) {
-            plan.everyday(&estate, options, victim);
-            let (estate, plan) = (&mut estate, &mut plan);
-            let mut setup = Setup { options, estate, plan, sources: Vec::new(), victim };
-            (scenario.lay)(&mut setup);
-            attacks = setup.sources;
-        }
-        let mut sources = traffic::sources(&estate, options.seed, pace);
-        sources.append(&mut attacks);
-        Self { estate, churn: Churn::new(plan), sources, wire: Wire::new(sink), scale }
-    }
+/// A scenario's world at its start, as busy as the options want it.
+pub(crate) fn world(options: &Options, scenario: &'static Scenario, sink: Sink) -> World {
+    World::new(options, scenario, pace(options), scale(options, scenario), sink)
+}
 
-    /// Covers all days, with snapshots of the inventory when it has changed.
-    fn live_through(&mut self, dir: &Path, options: &Options) -> Result<(), Error> {
-        inventory::write_first(dir, &self.estate, options.start)?;
-        let mut is_stale = false;
-        let interval_secs = i64::from(options.interval_secs);
-        let mut from = options.start;
-        while from < options.end() {
-            is_stale |= self.churn.apply(&mut self.estate, from + 1);
-            if is_stale && from % SNAPSHOT_SECS == 0 {
-                inventory::write(dir, &self.estate, from)?;
-                is_stale = false;
-            }
-            self.step(from, interval_secs)?;
-            from += interval_secs;
+/// Covers all days, with snapshots of the inventory when it has changed.
+fn live_through(
+    world: &mut World,
+    dir: &Path,
+    options: &Options,
+    scenario: &'static Scenario,
+) -> Result<(), Error> {
+    inventory::write_first(dir, &world.estate, options.start)?;
+    while world.from < options.end() {
+        if world.turn(options, scenario) {
+            inventory::write(dir, &world.estate, world.from)?;
         }
-        Ok(())
+        world.step(options.interval_secs.into())?;
     }
+    Ok(())
+}
 
-    /// Covers one aggregation interval.
-    fn step(&mut self, from: i64, interval_secs: i64) -> Result<(), Error> {
-        let now = Moment {
-            from,
-            until: from + interval_secs,
-            activity: activity(from + interval_secs / 2),
-            scale: self.scale,
-            estate: &self.estate,
-        };
-        self.wire.resume(&now);
-        for source in &mut self.sources {
-            source.step(&now, &mut self.wire);
-        }
-        self.wire.close(&now);
-        if let Sink::Bucket(bucket) = &mut self.wire.sink {
-            bucket.close_before(from + interval_secs)?;
-        }
-        Ok(())
-    }
-
-    fn summary(self, dir: &Path, options: &Options) -> Result<Summary, Error> {
-        let path = dir.join("labels.csv");
-        fs::write(&path, self.wire.labels.to_csv()).map_err(Error::write(&path))?;
-        let stages = self.wire.labels.stages();
-        let files = match &self.wire.sink {
-            Sink::Bucket(bucket) => bucket.n_files(),
-            Sink::Count(_) => 0,
-        };
-        Ok(Summary {
-            records: self.wire.sink.n_records(),
-            files,
-            attack_start: stages.iter().map(|stage| stage.first_seen).min(),
-            attack_end: stages.iter().map(|stage| stage.last_seen).max(),
-            stages,
-            learn_until: options.learn_until(),
-        })
-    }
+fn summary(world: &World, dir: &Path, options: &Options) -> Result<Summary, Error> {
+    let path = dir.join("labels.csv");
+    fs::write(&path, world.wire.labels.to_csv()).map_err(Error::write(&path))?;
+    let stages = world.wire.labels.stages();
+    let files = match &world.wire.sink {
+        Sink::Bucket(bucket) => bucket.n_files(),
+        Sink::Count(_) | Sink::Pages(_) => 0,
+    };
+    Ok(Summary {
+        records: world.wire.sink.n_records(),
+        malicious_records: world.wire.n_malicious,
+        files,
+        attack_start: stages.iter().map(|stage| stage.first_seen).min(),
+        attack_end: stages.iter().map(|stage| stage.last_seen).max(),
+        stages,
+        learn_until: options.learn_until(),
+    })
 }
 
 /// Exactly so many records over forty files from nine o'clock on, six replicas where others have two.
 fn bench(dir: &Path, options: &Options, sink: Sink) -> Result<World, Error> {
     let n_records = options.records.unwrap_or(BENCH_RECORDS);
     let start = options.start + 9 * HOUR_SECS;
-    let estate = Estate::new(options.seed, options.services as usize, 3, start);
+    let services = (&topologies()[0], options.services as usize);
+    let estate = Estate::new(options.seed, services, Variety::none(3), start);
     inventory::write_first(dir, &estate, options.start)?;
     let mut sources = traffic::sources(&estate, options.seed, Pace::USUAL);
     sources.push(Box::new(Bulk::new(&estate, options.seed)));
-    let churn = Churn::new(Plan::default());
-    let mut world = World { estate, churn, sources, wire: Wire::new(sink), scale: 1.0 };
+    let mut world = World::bare(estate, sources, start, sink);
     let interval_secs = i64::from(options.interval_secs);
     let n_steps = BENCH_FILES * FILE_SECS / interval_secs;
     for step in 0..n_steps {
@@ -148,7 +99,7 @@ fn bench(dir: &Path, options: &Options, sink: Sink) -> Result<World, Error> {
         if let Sink::Bucket(bucket) = &mut world.wire.sink {
             bucket.limit(share as u64);
         }
-        world.step(start + step * interval_secs, interval_secs)?;
+        world.step(interval_secs)?;
     }
     Ok(world)
 }
@@ -156,7 +107,8 @@ fn bench(dir: &Path, options: &Options, sink: Sink) -> Result<World, Error> {
 /// How finely machines tick: slowly in a shop that is to have few records.
 fn pace(options: &Options) -> Pace {
     let minutes = f64::from(options.days) * 1_440.0;
-    let wanted = options.records.unwrap_or(0) as f64 / minutes / f64::from(options.services);
+    let n_services = options.estate().services().count() as f64;
+    let wanted = options.records.unwrap_or(0) as f64 / minutes / n_services;
     if wanted < SLOW_BELOW { Pace::SLOW } else { Pace::USUAL }
 }
 
@@ -186,8 +138,10 @@ fn scale_by_trials(
     let (low, high) = (trial(options, scenario, quiet), trial(options, scenario, busy));
     let by_people = ((high - low) / (busy - quiet)).max(1.0);
     let by_machines = low - by_people * quiet;
+    let estate = options.estate();
     let noons = (0..i64::from(options.days)).map(|day| options.start + day * DAY_SECS + NOON);
-    let working_days: f64 = noons.map(activity).sum::<f64>() / activity(MONDAY + NOON);
+    let working_days: f64 =
+        noons.map(|noon| estate.activity(noon)).sum::<f64>() / estate.activity(MONDAY + NOON);
     let wanted = records as f64 - by_machines * f64::from(options.days);
     (wanted / (by_people * working_days)).max(0.02)
 }
@@ -202,13 +156,10 @@ const MONDAY: i64 = crate::DEFAULT_START;
 fn trial(options: &Options, scenario: &'static Scenario, scale: f64) -> f64 {
     let day = Options { start: MONDAY, days: 1, records: None, ..options.clone() };
     let mut world = World::new(&day, scenario, pace(options), scale, Sink::Count(0));
-    let interval_secs = i64::from(day.interval_secs);
-    let mut from = MONDAY;
-    while from < day.end() {
-        world.churn.apply(&mut world.estate, from + 1);
+    while world.from < day.end() {
+        world.turn(&day, scenario);
         // Counting cannot fail.
-        let _ = world.step(from, interval_secs);
-        from += interval_secs;
+        let _ = world.step(day.interval_secs.into());
     }
     world.wire.sink.n_records() as f64
 }

@@ -13,6 +13,7 @@ const KEPT: f64 = 0.4;
 const KEPT_PORTS: u64 = 48;
 
 /// Fills every interval up to the sink's limit.
+#[derive(Clone)]
 pub(crate) struct Bulk {
     edges: Vec<(Group, ServiceIdx)>,
     rng: Rng,

@@ -12,6 +12,7 @@ use crate::wire::{Moment, Wire};
 const METRICS_PORT: u16 = 9100;
 
 /// Clients that visit every replica of some services again and again.
+#[derive(Clone)]
 pub(crate) struct Periodic {
     clients: Vec<Group>,
     servers: Vec<ServiceIdx>,
@@ -58,6 +59,11 @@ impl Periodic {
             ping: 0.01,
             rng: Rng::new(seed, "scrapes"),
         }
+    }
+
+    /// The same, of some services only and again and again after that many seconds.
+    pub(crate) fn only(self, servers: Vec<ServiceIdx>, period_secs: i64) -> Self {
+        Self { servers, period_secs, ..self }
     }
 
     fn visit(

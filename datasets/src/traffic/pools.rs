@@ -12,6 +12,7 @@ use crate::wire::{Moment, Wire};
 const STATEMENTS_PER_SEC: f64 = 0.007;
 
 /// The pools one service keeps to another.
+#[derive(Clone)]
 struct Pool {
     clients: ServiceIdx,
     server: ServiceIdx,
@@ -24,6 +25,7 @@ struct Pool {
 }
 
 /// One connection of a pool.
+#[derive(Clone)]
 struct Pooled {
     client: InterfaceIdx,
     server: InterfaceIdx,
@@ -34,6 +36,7 @@ struct Pooled {
 }
 
 /// All pools of the shop.
+#[derive(Clone)]
 pub(crate) struct Pools {
     pools: Vec<Pool>,
     rng: Rng,
@@ -41,9 +44,13 @@ pub(crate) struct Pools {
 
 impl Pools {
     pub(crate) fn new(estate: &Estate, seed: u64) -> Self {
-        let mut rng = Rng::new(seed, "pools");
+        Self::along(calls(estate), estate, Rng::new(seed, "pools"))
+    }
+
+    /// Those of some calls.
+    pub(crate) fn along(calls: Vec<(Group, ServiceIdx)>, estate: &Estate, mut rng: Rng) -> Self {
         let mut pools = Vec::new();
-        for (clients, server) in calls(estate) {
+        for (clients, server) in calls {
             let kind = estate.service(server).entry.kind;
             if let Group::Service(clients) = clients
                 && kind.is_pooled()
@@ -52,7 +59,7 @@ impl Pools {
                 pools.push(Pool {
                     clients,
                     server,
-                    port: kind.port(),
+                    port: estate.service(server).entry.port,
                     sent_bytes: rng.lognormal(1_500.0, 0.7),
                     received_bytes: rng.lognormal(9_000.0, 1.0),
                     connections: Vec::new(),
