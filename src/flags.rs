@@ -231,15 +231,8 @@ pub(crate) struct LearnArgs {
 pub(crate) struct DetectArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// What is normal, from `learn`.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) baseline: Option<PathBuf>,
-    /// Only learn from the first part of the input, counted from its smallest record time.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::seconds)]
-    pub(crate) warmup: i64,
-    /// Save what was learned into the baseline file, in runs with --state too.
-    #[arg(long, requires = "baseline")]
-    pub(crate) update_baseline: bool,
+    #[command(flatten)]
+    pub(crate) learned: LearnedArgs,
     /// Go on where the last run with this state stopped, a folder or `s3://BUCKET/PREFIX`: baseline,
     /// open windows and findings, and which files were taken (by name, size and entity tag) are kept here
     /// between runs; --baseline and --warmup count in the first one. Findings told are those that
@@ -256,6 +249,20 @@ pub(crate) struct DetectArgs {
     pub(crate) r#final: bool,
     #[command(flatten)]
     pub(crate) tell: TellArgs,
+}
+
+/// What is normal, and what learning while judging adds to it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LearnedArgs {
+    /// What is normal, from `learn`; with --state it counts in the first run.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Only learn from the first part of the input, counted from its smallest record time.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::seconds)]
+    pub(crate) warmup: i64,
+    /// Save what was learned into the baseline file at the end, in runs with --state too.
+    #[arg(long, requires = "baseline")]
+    pub(crate) update_baseline: bool,
 }
 
 /// Which findings are told, and how.

@@ -120,10 +120,14 @@ fn tell(
     planning: &Planning,
     budget: &mut PlanBudget,
 ) -> Vec<Finding> {
-    let days = judge.baseline().learned.days();
     let mut findings: Vec<(Finding, _)> = episodes
         .iter()
-        .map(|episode| (detect::tell(episode, days), episode.workload.infrastructure))
+        .map(|episode| {
+            (
+                detect::tell(episode, judge.held_days(episode.last_window)),
+                episode.workload.infrastructure,
+            )
+        })
         .collect();
     findings.sort_by(|(a, _), (b, _)| in_order(a, b));
     findings

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use detect::report::{Color, TextOptions};
+use ingest::escape::{harmless, is_harmful};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -49,17 +50,17 @@ fn log(level: &str, text: &str, about: &[(&str, Value)]) {
     }
     let about: Vec<String> = about.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
-    eprintln!("{}", printable(&format!("{text}{about}")));
+    eprintln!("{}", harmless_lines(&format!("{text}{about}")));
 }
 
-/// JSON escapes what steers terminals, but for the marks that turn text round.
+/// The message is read by people wherever the line ends up; what it is about is for programs.
 fn json_line(level: &str, text: &str, about: &[(&str, Value)], now: Timestamp) -> String {
     let mut line = Map::new();
     line.insert("time".to_owned(), now.to_string().into());
     line.insert("level".to_owned(), level.into());
-    line.insert("message".to_owned(), printable(text).into());
+    line.insert("message".to_owned(), harmless_lines(text).into());
     line.extend(about.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    Value::Object(line).to_string()
+    harmless_json(&Value::Object(line).to_string())
 }
 
 /// Standard output, buffered.
@@ -104,13 +105,25 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Text from logs may hold anything: nothing of it may steer a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let steers = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+/// Messages may have several lines; nothing else in them steers a terminal.
+fn harmless_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(harmless).collect();
+    lines.join("\n")
+}
+
+/// JSON escapes only some of what steers a terminal. Outside of its strings it is ASCII, so that the
+/// rest can be escaped wherever it stands.
+pub(crate) fn harmless_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || !is_harmful(c) {
+            text.push(c);
+            continue;
+        }
+        let mut units = [0; 2];
+        text.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -119,17 +132,27 @@ mod tests {
 
     #[test]
     fn a_json_line_is_one_line_whatever_the_text() {
-        let about = [("input", Value::from("a\"\n"))];
+        let about = [("input", Value::from("a\"\n\u{9b}"))];
         let line = json_line("info", "x\ny\u{1b}", &about, Timestamp::UNIX_EPOCH);
-        assert!(!line.contains('\n'), "{line}");
+        assert!(!line.contains(is_harmful), "{line}");
         let read: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(read["message"], "x\ny\u{fffd}");
-        assert_eq!(read["input"], "a\"\n");
+        assert_eq!(read["message"], "x\ny\\u{1b}");
+        assert_eq!(read["input"], "a\"\n\u{9b}");
         assert_eq!(read["time"], "1970-01-01T00:00:00Z");
     }
 
     #[test]
     fn escape_sequences_do_not_reach_a_terminal() {
-        assert_eq!(printable("a\u{1b}[31mb\u{202e}c\nd"), "a\u{fffd}[31mb\u{fffd}c\nd");
+        let shown = harmless_lines("a\u{1b}[31mb\u{202e}c\nd");
+        assert_eq!(shown, "a\\u{1b}[31mb\\u{202e}c\nd");
+    }
+
+    #[test]
+    fn json_keeps_its_text_and_steers_nothing() {
+        let json = "{\"a\":\"x\u{9b}31m\u{202e}y\u{e0041}é\"}\n";
+        let safe = harmless_json(json);
+        assert!(!safe.chars().any(|c| c != '\n' && is_harmful(c)), "{safe}");
+        let read: Value = serde_json::from_str(&safe).unwrap();
+        assert_eq!(read["a"], "x\u{9b}31m\u{202e}y\u{e0041}é");
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn find(sources: &[String], aws: &AwsArgs, wanted: Wanted) -> Result<
     }
     let mut seen = std::collections::BTreeSet::new();
     files.retain(|file| seen.insert(file.place.clone()));
-    files.sort_by_cached_key(|file| (file.origin.time.unwrap_or(i64::MAX), file.place.clone()));
+    files.sort_by_cached_key(LogFile::reading_order);
     Ok(Sources { files, reach })
 }
 

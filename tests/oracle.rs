@@ -22,7 +22,8 @@ use ingest::{DecodeOptions, Reader};
 use model::fold::{Aggregator, FoldOptions};
 use model::identity::{Directory, IdentityOptions};
 use model::settle::{Carried, settle};
-use program::run_well;
+use program::logs::small_of;
+use program::{run_well, write_dated};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -45,21 +46,9 @@ struct Case {
 
 impl Case {
     fn new(scenario: &str, format: Format, interval_secs: u32) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let options = Options {
-            services: 12,
-            days: 1,
-            records: Some(15_000),
-            interval_secs,
-            format,
-            ..Options::new(scenario)
-        };
-        datasets::write(folder.path(), &options).unwrap();
-        // Its name says when a snapshot was taken; the first one's does not yet.
-        let stamp = jiff::Timestamp::from_second(options.start).unwrap();
-        let name = format!("network-interfaces-{}.json", stamp.strftime("%Y%m%dT%H%MZ"));
-        fs::rename(folder.path().join("network-interfaces.json"), folder.path().join(name))
-            .unwrap();
+        let options =
+            Options { records: Some(15_000), interval_secs, format, ..small_of(scenario, 1) };
+        let (folder, _) = write_dated(&options);
         Self { folder, window_secs: if interval_secs == 60 { 300 } else { 600 } }
     }
 

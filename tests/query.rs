@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use program::logs::quiet_day;
 use program::{Run, run_in, run_well};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -104,13 +105,7 @@ fn known_counts_are_found() {
 #[test]
 fn a_made_up_day_has_as_many_records_as_were_made() {
     let folder = tempfile::tempdir().unwrap();
-    let options = datasets::Options {
-        services: 12,
-        days: 1,
-        records: Some(20_000),
-        ..datasets::Options::new("shop")
-    };
-    let summary = datasets::write(folder.path(), &options).unwrap();
+    let summary = datasets::write(folder.path(), &quiet_day()).unwrap();
     let counted = row(
         folder.path(),
         "select count(*) as n, count(distinct file) as files, count(bytes) as traffic, \
@@ -313,13 +308,7 @@ fn functions_work_on_columns() {
 #[test]
 fn an_inventory_names_services() {
     let folder = tempfile::tempdir().unwrap();
-    let options = datasets::Options {
-        services: 12,
-        days: 1,
-        records: Some(20_000),
-        ..datasets::Options::new("shop")
-    };
-    datasets::write(folder.path(), &options).unwrap();
+    datasets::write(folder.path(), &quiet_day()).unwrap();
     let sql = "select service_of(server_address) as given, service_of(server_address, window_start) \
                as then, server, count(*) as n from activity where server_inside \
                and server not like 'i-%' group by 1, 2, 3";

@@ -84,6 +84,9 @@ pub(crate) const FACTS: &[&str] = &[
     "rejected",
     "seen_while_learning",
     "servers",
+    "siblings",
+    "siblings_edges",
+    "siblings_edges_of_one_alone",
     "targets",
     "to_this_peer_bytes",
     "unit",
@@ -123,6 +126,9 @@ pub struct Deviation {
     pub expected: f64,
     /// The probability of such a thing in normal traffic.
     pub p_value: f64,
+    /// The p-value over the cut its check would have by itself: at most one is told at one false finding
+    /// a day, as long as nothing better is known.
+    pub cut_ratio: f64,
     /// What the judgement rests on, by name, units last in the names.
     pub evidence: BTreeMap<&'static str, Fact>,
     /// A few conversations as sentences.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use model::baseline::workload_key;
+use model::baseline::{Direction, is_inside, workload_key};
 use model::identity::Workload;
 use twox_hash::XxHash64;
 
@@ -17,6 +17,13 @@ use crate::finding::State;
 
 /// An episode is over after this long without a deviation: attackers sleep at night too.
 pub const QUIET_SECS: i64 = 24 * 3600;
+
+/// What deviates where an episode is open or leads to is so much likelier to be part of it than of
+/// nothing.
+const LIFT: f64 = 100.0;
+
+/// The peer of what has many.
+const MANY: &str = "many";
 
 /// Deviations kept per episode; the least surprising are counted only.
 pub(crate) const DEVIATIONS_MAX: usize = 512;
@@ -96,6 +103,17 @@ impl Episodes {
             .map(|(key, _)| Arc::clone(key))
     }
 
+    /// By how much likelier the open episodes of others make a deviation: its workload was reached in one,
+    /// or goes where one goes outside. A workload's own episode makes nothing likelier, or it would feed
+    /// on what the workload does every day.
+    pub(crate) fn lift(&self, deviation: &Deviation) -> f64 {
+        let own = workload_key(&deviation.workload);
+        let is_related = self.open.iter().any(|(name, episode)| {
+            *name != own && !episode.replicas.contains(&own) && episode.leads_to(deviation)
+        });
+        if is_related { LIFT } else { 1.0 }
+    }
+
     /// Closes episodes that have been quiet for long; returns their ids.
     pub fn close_quiet(&mut self, now: i64) -> BTreeSet<String> {
         let is_over = |episode: &Episode| now - episode.last_window >= QUIET_SECS;
@@ -135,6 +153,19 @@ impl Episodes {
 }
 
 impl Episode {
+    /// Whether it reached the workload of a deviation, or goes where it goes outside.
+    fn leads_to(&self, deviation: &Deviation) -> bool {
+        let is_outside = |peer: &str| !is_inside(peer) && peer != MANY;
+        self.deviations.values().filter(|known| known.direction == Direction::Out).any(|known| {
+            let reached =
+                is_inside(&known.peer) && known.peer_address == Some(deviation.workload.address);
+            let goes_there = is_outside(&known.peer)
+                && known.peer_address.is_some()
+                && known.peer_address == deviation.peer_address;
+            reached || goes_there
+        })
+    }
+
     fn new(workload: &Arc<Workload>, name: &str, start: i64) -> Self {
         let mut hasher = XxHash64::with_seed(4);
         hasher.write(name.as_bytes());

@@ -11,12 +11,14 @@ use model::baseline::{
 use model::identity::Infrastructure;
 
 use crate::budget::Budget;
+use crate::calibration::{Calibration, Class};
 use crate::checks::beacon::Beacons;
 use crate::checks::scan::Scans;
+use crate::checks::siblings::Siblings;
 use crate::checks::{Context, PROFILE_CHECKS, Tails};
 use crate::deviation::{Deviation, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episodes;
-use crate::novelty::{Novelty, Openers};
+use crate::novelty::{self, Novelty, Openers};
 
 /// How to judge.
 #[derive(Clone, Debug)]
@@ -42,19 +44,27 @@ pub struct Judge {
     pub(crate) baseline: Baseline,
     pub(crate) scans: Scans,
     pub(crate) beacons: Beacons,
+    pub(crate) siblings: Siblings,
     pub(crate) episodes: Episodes,
     pub(crate) judged_from: Option<i64>,
     tails: Tails,
+    pub(crate) calibration: Calibration,
     pub(crate) novelty: Novelty,
 }
 
 impl Judge {
     /// A judge with a baseline, empty if there is none.
     pub fn new(options: JudgeOptions, baseline: Baseline) -> Self {
+        let mut calibration = Calibration::new(options.budget);
+        if let Some((since, past)) = novelty::past(&baseline, options.window_secs) {
+            calibration.know(Class::Novelty, since, past);
+        }
         Self {
+            calibration,
             baseline,
             scans: Scans::default(),
             beacons: Beacons::new(options.interval_secs),
+            siblings: Siblings::default(),
             episodes: Episodes::default(),
             judged_from: None,
             tails: Tails::new(HourOfWeek::new(options.zone.clone())),
@@ -78,6 +88,11 @@ impl Judge {
         &mut self.baseline
     }
 
+    /// Days of held-back time by which profile checks are calibrated, as of a time in Unix seconds.
+    pub fn held_days(&self, now: i64) -> f64 {
+        self.calibration.held_days(now)
+    }
+
     /// The episodes so far.
     pub fn episodes(&mut self) -> &mut Episodes {
         &mut self.episodes
@@ -88,7 +103,13 @@ impl Judge {
     pub fn judge(&mut self, activity: &Activity) -> BTreeSet<String> {
         let from = *self.judged_from.get_or_insert(activity.start + self.options.warmup_secs);
         let windows = workload_windows(activity);
-        let deviations = self.deviations(activity, &windows);
+        let mut deviations = self.deviations(activity, &windows);
+        self.calibration.begin(activity.start);
+        deviations.iter().for_each(|deviation| self.calibration.note(activity.start, deviation));
+        let (calibration, episodes) = (&mut self.calibration, &self.episodes);
+        deviations.retain(|deviation| {
+            calibration.is_news(activity.start, deviation, episodes.lift(deviation))
+        });
         let mut changed = BTreeSet::new();
         let mut flagged = Flagged::default();
         if activity.start >= from {
@@ -100,6 +121,8 @@ impl Judge {
         if activity.start.rem_euclid(3600) == 0 {
             self.scans.forget_before(activity.start);
             self.beacons.forget_before(activity.start);
+            self.siblings.forget_before(activity.start);
+            self.calibration.forget_before(activity.start);
         }
         changed
     }
@@ -109,6 +132,7 @@ impl Judge {
         activity: &Activity,
         windows: &[WorkloadWindow<'_>],
     ) -> Vec<Deviation> {
+        self.siblings.note(&self.baseline, windows, activity.start);
         let mut all = Vec::new();
         let mut openers = Openers::default();
         for window in windows {
@@ -136,12 +160,15 @@ impl Judge {
             tails: &mut self.tails,
             novelty: &mut self.novelty,
             openers,
+            cut_scale: self.options.budget.of_a_day(),
             start,
             window_secs,
         };
         let mut found: Vec<Deviation> =
             PROFILE_CHECKS.iter().flat_map(|(_, check)| check(&mut context, window)).collect();
-        if scan.is_some() {
+        found.extend(self.siblings.check(window, start));
+        let is_scanner = scan.as_ref().is_some_and(|scan| scan.cut_ratio <= 1.0);
+        if is_scanner {
             // What a scan touches is the scan's: it is told once.
             found.retain(|deviation| !is_touched(window, deviation));
         }

@@ -1,6 +1,7 @@
 //! Judging: checks, episodes, findings and suggestions. Pure, like `model`.
 
 mod budget;
+mod calibration;
 pub mod checks;
 mod deviation;
 mod episode;

@@ -10,10 +10,15 @@ use std::sync::Arc;
 
 use model::baseline::{Baseline, Direction, EdgeKey, Measure, ServiceEvidence};
 
+use crate::calibration::RATIO_MAX;
+
 const DAY_SECS: i64 = 24 * 3600;
 
 /// A service known for this long has its first day left out.
 const LONG_KNOWN_SECS: i64 = 2 * DAY_SECS;
+
+/// A service is born until it has been seen for this long.
+pub(crate) const BIRTH_SECS: i64 = 3600;
 
 /// A service needs this many windows to have a rate of its own.
 const OWN_RATE_AFTER_WINDOWS: u64 = 50;
@@ -44,7 +49,7 @@ pub(crate) fn class(key: &EdgeKey) -> Option<Novel> {
 
 /// What of an edge has to be new for it to be news: outside, the address alone is not, since busy
 /// hosts meet new networks all day.
-fn identity(key: &EdgeKey) -> (&str, u16, u8) {
+pub(crate) fn identity(key: &EdgeKey) -> (&str, u16, u8) {
     let peer = if key.is_inside() { &*key.peer } else { "" };
     (peer, key.port, key.protocol)
 }
@@ -64,11 +69,11 @@ impl Rate {
         (self.new as f64 + 0.5) / (self.windows as f64 + 1.0)
     }
 
-    /// Whether something new is news. With none ever seen, a short history will do; with some seen, it
+    /// The p-value over the cut. With nothing new ever seen, a short history will do; with some seen, it
     /// takes a long one.
-    pub fn is_news(self) -> bool {
+    pub fn cut_ratio(self) -> f64 {
         let cut = if self.new == 0 { P_MAX_NEVER } else { P_MAX_SOMETIMES };
-        self.p_value() <= cut
+        self.p_value() / cut
     }
 }
 
@@ -77,6 +82,9 @@ pub(crate) const P_MAX_NEVER: f64 = 0.01;
 
 /// The cut where something new was met before.
 pub(crate) const P_MAX_SOMETIMES: f64 = 5e-4;
+
+/// Something that was new: its time in Unix seconds, the service, and its ratio to the cut.
+pub(crate) type PastNovelty = (i64, Arc<str>, f64);
 
 /// A derived rate: of a service, or of the estate.
 pub(crate) type RateRow = (Option<Arc<str>>, Novel, Rate);
@@ -159,6 +167,48 @@ impl Novelty {
     }
 }
 
+/// What a baseline tells of the past: from when on novelty meant something, and what was new then, with
+/// its time, service and ratio as it would be judged at the end. `None` if it is too short to tell.
+pub(crate) fn past(baseline: &Baseline, window_secs: i64) -> Option<(i64, Vec<PastNovelty>)> {
+    let (from, until) = (baseline.learned.from?, baseline.learned.until?);
+    if until - from <= LONG_KNOWN_SECS {
+        return None;
+    }
+    let hour = until.div_euclid(3600) + 1;
+    let mut past = Vec::new();
+    for (service, evidence) in baseline.services.unordered() {
+        let Some(seen) = evidence.seen() else { continue };
+        for novel in [Novel::Inside, Novel::OutsidePort, Novel::Served] {
+            let Rate { windows, new } = rate_of(evidence, novel, hour, window_secs);
+            let ratio = Rate { windows, new: new.saturating_sub(1) }.cut_ratio();
+            let began = |peer: &str| peer_began(baseline, peer);
+            let news = firsts(evidence, novel).into_iter().filter(|((peer, ..), time)| {
+                (seen.first + LONG_KNOWN_SECS..until).contains(time)
+                    && began(peer) + BIRTH_SECS <= *time
+            });
+            past.extend(news.map(|(_, time)| (time, Arc::clone(service), ratio)));
+        }
+    }
+    past.retain(|(_, _, ratio)| *ratio <= RATIO_MAX);
+    Some((from + LONG_KNOWN_SECS, past))
+}
+
+/// When a peer inside was first seen, Unix seconds; others always were there.
+fn peer_began(baseline: &Baseline, peer: &str) -> i64 {
+    let service = peer.strip_prefix("svc:").and_then(|name| baseline.service(name));
+    service.and_then(ServiceEvidence::seen).map_or(i64::MIN / 2, |seen| seen.first)
+}
+
+/// When each thing of a class was first established with nothing said against it, Unix seconds.
+fn firsts(evidence: &ServiceEvidence, novel: Novel) -> BTreeMap<(&str, u16, u8), i64> {
+    let mut first: BTreeMap<(&str, u16, u8), i64> = BTreeMap::new();
+    for (key, edge) in evidence.edges.unordered().filter(|(key, _)| class(key) == Some(novel)) {
+        let known = first.entry(identity(key)).or_insert(i64::MAX);
+        *known = (*known).min(edge.settled);
+    }
+    first
+}
+
 /// The rate from the hours before `hour`. Only what was established and not held against the service
 /// counts as something new: else a scan would make the lateral move that follows it look usual.
 fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64) -> Rate {
@@ -175,13 +225,8 @@ fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64
         .flat_map(|histogram| histogram.range((counted.start, 0)..(counted.end, 0)))
         .map(|(_, counter)| counter.total())
         .sum();
-    let mut first: BTreeMap<(&str, u16, u8), i64> = BTreeMap::new();
-    for (key, edge) in evidence.edges.unordered().filter(|(key, _)| class(key) == Some(novel)) {
-        let known = first.entry(identity(key)).or_insert(i64::MAX);
-        *known = (*known).min(edge.settled);
-    }
     let from = if is_long_known { from_hour * 3600 } else { seen.first + window_secs };
-    let new: BTreeSet<i64> = first
+    let new: BTreeSet<i64> = firsts(evidence, novel)
         .into_values()
         .filter(|&time| (from..before).contains(&time))
         .map(|time| time.div_euclid(window_secs))

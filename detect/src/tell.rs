@@ -7,6 +7,7 @@ use model::baseline::Direction;
 use model::baseline::is_inside;
 use model::identity::Address;
 
+use crate::calibration::CALIBRATED_AFTER_DAYS;
 use crate::deviation::{Deviation, DeviationKey, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episode;
 use crate::finding::{Finding, FoundDeviation, FoundWorkload, SCHEMA, Severity};
@@ -14,9 +15,6 @@ use crate::names::{ADMIN_PORTS, protocol};
 
 /// Deviations a finding lists; `n_deviations` counts them all.
 const LISTED_MAX: usize = 50;
-
-/// A baseline learned over at least this long is said to calibrate, rather than the prior.
-const CALIBRATED_AFTER_DAYS: f64 = 7.0;
 
 /// How much of the confidence is left where AWS lost records.
 const SURE_DESPITE_LOSS: f64 = 0.8;
@@ -30,8 +28,8 @@ enum Tactic {
     Exfiltration,
 }
 
-/// Tells an episode. `baseline_days` is how long its baseline was learned for.
-pub fn tell(episode: &Episode, baseline_days: f64) -> Finding {
+/// Tells an episode. `held_days` is how much time was held back to calibrate by, days.
+pub fn tell(episode: &Episode, held_days: f64) -> Finding {
     let mut ordered: Vec<(&DeviationKey, &Deviation)> = episode.deviations.iter().collect();
     ordered.sort_by(|a, b| {
         (severity_of(b.1), Tactic::of(b.1))
@@ -53,7 +51,7 @@ pub fn tell(episode: &Episode, baseline_days: f64) -> Finding {
         severity: severity(&ordered, &tactics),
         confidence: confidence(&ordered),
         p_value: two_digits(combined(&ordered)),
-        calibration: calibration(&ordered, baseline_days).to_owned(),
+        calibration: calibration(&ordered, held_days).to_owned(),
         first_seen: time(first),
         last_seen: time(last),
         service: workload.service.to_string(),
@@ -169,11 +167,11 @@ fn combined(ordered: &[(&DeviationKey, &Deviation)]) -> f64 {
     (least * KINDS_TRIED).min(1.0)
 }
 
-fn calibration(ordered: &[(&DeviationKey, &Deviation)], baseline_days: f64) -> &'static str {
+fn calibration(ordered: &[(&DeviationKey, &Deviation)], held_days: f64) -> &'static str {
     let is_shape = |kind| matches!(kind, Kind::PortScan | Kind::Sweep | Kind::Beacon);
     if ordered.iter().all(|(_, d)| is_shape(d.kind)) {
         "shape"
-    } else if baseline_days >= CALIBRATED_AFTER_DAYS {
+    } else if held_days >= CALIBRATED_AFTER_DAYS {
         "baseline"
     } else {
         "prior"
@@ -273,6 +271,9 @@ fn clause(d: &Deviation) -> String {
         _ => String::new(),
     };
     match d.kind {
+        Kind::NewPeer if d.evidence.contains_key("siblings") => {
+            format!("reached {peer}{port}, which none of its {} siblings did", number("siblings"))
+        }
         Kind::NewPeer => format!("reached {peer}{port} for the first time"),
         Kind::NewPort if d.direction == Direction::In => {
             format!("served {peer}{port}, which it never served before")

@@ -46,13 +46,16 @@ fn judge(baseline: Baseline) -> Judge {
 
 /// All findings so far as JSON by id, the last revision of each.
 fn told(judge: &mut Judge, closed: &mut BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let days = judge.baseline().learned.days();
-    let json = |episode: &detect::Episode| serde_json::to_string(&tell(episode, days)).unwrap();
+    let json = |judge: &Judge, episode: &detect::Episode| {
+        let held_days = judge.held_days(episode.last_window);
+        serde_json::to_string(&tell(episode, held_days)).unwrap()
+    };
     for episode in judge.episodes().take_closed() {
-        closed.insert(episode.id.clone(), json(&episode));
+        closed.insert(episode.id.clone(), json(judge, &episode));
     }
     let mut all = closed.clone();
-    all.extend(judge.episodes().open().map(|episode| (episode.id.clone(), json(episode))));
+    let open: Vec<detect::Episode> = judge.episodes().open().cloned().collect();
+    all.extend(open.iter().map(|episode| (episode.id.clone(), json(judge, episode))));
     all
 }
 

@@ -29,6 +29,14 @@ pub struct LogFile {
     pub etag: Option<String>,
 }
 
+impl LogFile {
+    /// What files are sorted by to be read: those whose names tell a time first, in the order of their
+    /// times; then by name.
+    pub fn reading_order(&self) -> (i64, Place) {
+        (self.origin.time.unwrap_or(i64::MAX), self.place.clone())
+    }
+}
+
 /// Why no files were found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -79,13 +87,8 @@ pub fn find_all_files<S: AsRef<str>>(sources: &[S]) -> Result<Vec<LogFile>, Find
         found.add_source(source.as_ref())?;
     }
     let mut files: Vec<LogFile> = found.by_real_path.into_values().collect();
-    files.sort_by_cached_key(reading_order);
+    files.sort_by_cached_key(LogFile::reading_order);
     Ok(files)
-}
-
-/// Files whose names tell a time first, in the order of their times; then by name.
-pub(crate) fn reading_order(file: &LogFile) -> (i64, Place) {
-    (file.origin.time.unwrap_or(i64::MAX), file.place.clone())
 }
 
 /// Files by where they really are, so that links and overlapping sources count once.

@@ -98,7 +98,34 @@ pub struct Ledger {
     pub capped: BTreeMap<&'static str, u64>,
 }
 
+/// A class of a ledger, and how many records are in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerClass {
+    /// A short, stable name for files and metrics.
+    pub name: &'static str,
+    /// What it is called in a sentence.
+    pub words: &'static str,
+    /// Records.
+    pub n: u64,
+}
+
 impl Ledger {
+    /// Every class in order, but for the rejected records, which [`Self::rejected`] has by reason.
+    pub fn classes(&self) -> [LedgerClass; 9] {
+        let class = |name, words, n| LedgerClass { name, words, n };
+        [
+            class("used", "used", self.used),
+            class("nodata", "NODATA", self.nodata),
+            class("skipdata", "SKIPDATA", self.skipdata),
+            class("duplicate", "duplicate", self.duplicate),
+            class("late", "late", self.late),
+            class("outside-range", "outside the time range", self.outside_range),
+            class("other-resource", "other resource", self.other_resource),
+            class("control", "control message", self.control),
+            class("open", "in open windows", self.open),
+        ]
+    }
+
     /// Adds one rejected record.
     pub fn reject(&mut self, reason: RejectReason) {
         self.records += 1;
@@ -112,19 +139,8 @@ impl Ledger {
 
     /// Whether every record is in exactly one class.
     pub fn balances(&self) -> bool {
-        let classes = [
-            self.used,
-            self.nodata,
-            self.skipdata,
-            self.duplicate,
-            self.late,
-            self.outside_range,
-            self.other_resource,
-            self.control,
-            self.open,
-            self.rejected_total(),
-        ];
-        self.records == classes.iter().sum::<u64>()
+        let classed: u64 = self.classes().iter().map(|class| class.n).sum();
+        self.records == classed + self.rejected_total()
     }
 
     /// Adds another ledger's counts to this one.
@@ -150,20 +166,13 @@ impl Ledger {
 
 impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} records = {} used", self.records, self.used)?;
-        let classes = [
-            (self.nodata, "NODATA"),
-            (self.skipdata, "SKIPDATA"),
-            (self.duplicate, "duplicate"),
-            (self.late, "late"),
-            (self.outside_range, "outside the time range"),
-            (self.other_resource, "other resource"),
-            (self.control, "control message"),
-            (self.open, "in open windows"),
-            (self.rejected_total(), "rejected"),
-        ];
-        for (n, class) in classes.into_iter().filter(|&(n, _)| n > 0) {
-            write!(f, " + {n} {class}")?;
+        let [used, others @ ..] = self.classes();
+        write!(f, "{} records = {} {}", self.records, used.n, used.words)?;
+        for class in others.iter().filter(|class| class.n > 0) {
+            write!(f, " + {} {}", class.n, class.words)?;
+        }
+        if self.rejected_total() > 0 {
+            write!(f, " + {} rejected", self.rejected_total())?;
         }
         let reasons: Vec<String> =
             self.rejected.iter().map(|(reason, n)| format!("{} {n}", reason.name())).collect();
@@ -174,5 +183,51 @@ impl fmt::Display for Ledger {
             write!(f, "; {n} cut by the {cap} cap")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A different number in each class.
+    fn ledger() -> Ledger {
+        Ledger {
+            records: 62,
+            used: 1,
+            nodata: 2,
+            skipdata: 3,
+            duplicate: 4,
+            late: 5,
+            outside_range: 6,
+            other_resource: 7,
+            control: 8,
+            open: 9,
+            rejected: [(RejectReason::TooFewFields, 7), (RejectReason::BadTime, 10)].into(),
+            capped: [("conversations per window", 99)].into(),
+        }
+    }
+
+    #[test]
+    fn every_class_counts_once() {
+        let mut ledger = ledger();
+        assert!(ledger.balances());
+        assert_eq!(ledger.classes().map(|class| class.n), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        ledger.reject(RejectReason::BadTime);
+        assert!(ledger.balances());
+        ledger.open += 1;
+        assert!(!ledger.balances());
+    }
+
+    #[test]
+    fn a_sentence_names_the_classes_that_have_records() {
+        assert_eq!(
+            ledger().to_string(),
+            "62 records = 1 used + 2 NODATA + 3 SKIPDATA + 4 duplicate + 5 late \
+             + 6 outside the time range + 7 other resource + 8 control message \
+             + 9 in open windows + 17 rejected (too-few-fields 7, bad-time 10); \
+             99 cut by the conversations per window cap"
+        );
+        assert_eq!(Ledger::default().to_string(), "0 records = 0 used");
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use ingest::escape::harmless;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::baseline::{Baseline, HourOfWeek, RangesUse};
@@ -116,7 +117,7 @@ fn show_silent(
     }
     writeln!(out, "{} interfaces of the inventory have no records:", silent.len())?;
     for eni in silent.iter().take(20) {
-        writeln!(out, "  {}", output::printable(eni))?;
+        writeln!(out, "  {}", harmless(eni))?;
     }
     if silent.len() > 20 {
         writeln!(out, "  and {} more", silent.len() - 20)?;
@@ -152,7 +153,7 @@ fn show_undecided(baseline: &Baseline, n_hours: usize, out: &mut dyn Write) -> R
     for (name, _) in crowded {
         cannot(format!(
             "new peers of {}: it has more than {} edges, of which a sample is kept",
-            output::printable(name),
+            harmless(name),
             model::baseline::EDGES_PER_SERVICE_MAX
         ))?;
     }
@@ -169,7 +170,7 @@ fn show_service(baseline: &Baseline, name: &str, out: &mut dyn Write) -> Result<
     writeln!(
         out,
         "{}: {} workloads, {} windows",
-        output::printable(name),
+        harmless(name),
         service.workloads.len(),
         service.windows.total()
     )?;
@@ -178,7 +179,7 @@ fn show_service(baseline: &Baseline, name: &str, out: &mut dyn Write) -> Result<
             out,
             "  {:8} {:40} {:>5}/{:5} {:>8} windows {:>10} connections {:>14} bytes out {:>14} in",
             key.direction.name(),
-            output::printable(&key.peer),
+            harmless(&key.peer),
             key.port,
             detect::protocol(key.protocol),
             edge.windows.total(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ::detect::{Finding, Suggestion};
 use anyhow::Result;
 use datasets::Options;
+use ingest::escape::harmless;
 use jiff::Timestamp;
 
 use super::detect::{self, Terms};
@@ -133,7 +134,7 @@ fn show_plan(finding: &Finding, plan: &Suggestion, out: &mut dyn Write) -> Resul
     for (number, step) in plan.steps.iter().enumerate() {
         // The first sentence says what it does; the rest is for whoever runs it.
         let what = step.what.split_once(". ").map_or(step.what.as_str(), |(first, _)| first);
-        writeln!(out, "  {:2}. {}", number + 1, output::printable(what.trim_end_matches('.')))?;
+        writeln!(out, "  {:2}. {}", number + 1, harmless(what.trim_end_matches('.')))?;
     }
     writeln!(out, "\nNothing is changed unless you run it; {} steps undo it.", plan.undo.len())?;
     Ok(())

@@ -51,11 +51,11 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
     let (mut state, beginning) = begin(args)?;
     let mut plan = plan(args, &mut state, beginning.baseline().learned.interval_secs)?;
     let tail = if state.is_some() && !args.r#final { Tail::Keep } else { Tail::Close };
-    let terms = Terms { warmup_secs: args.warmup, budget: args.tell.budget };
+    let terms = Terms { warmup_secs: args.learned.warmup, budget: args.tell.budget };
     let detected = judge_all(&mut plan, beginning, tail, terms, delivery.planning())?;
     plan::report_ledger(&detected.outcome);
     let Detected { findings, outcome, newest, left } = detected;
-    let baseline = args.baseline.as_ref().filter(|_| args.update_baseline);
+    let baseline = args.learned.baseline.as_ref().filter(|_| args.learned.update_baseline);
     let baseline = baseline.map(|path| (path, left.baseline.clone()));
     // Kept first: what is told but not kept would be told again otherwise, as something new.
     if let Some(state) = &mut state {
@@ -82,10 +82,10 @@ fn begin(args: &DetectArgs) -> Result<(Option<State>, Beginning)> {
         None => (None, None),
     };
     let Some(left) = left else {
-        let known = args.baseline.as_deref().map(learn::read).transpose()?;
+        let known = args.learned.baseline.as_deref().map(learn::read).transpose()?;
         return Ok((state, Beginning::Fresh(Box::new(known.unwrap_or_default()))));
     };
-    if let (Some(at), Some(file)) = (&args.state, &args.baseline) {
+    if let (Some(at), Some(file)) = (&args.state, &args.learned.baseline) {
         output::note(&format!(
             "the baseline in {at} is used, which went on from the first run's; {} is not read",
             file.display()

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
+use ingest::escape::harmless;
 use model::activity::Activity;
 use model::identity::{Directory, Party};
 
@@ -32,25 +33,24 @@ pub(crate) fn run(args: &ServicesArgs) -> Result<Ending> {
     for row in plan.directory.describe() {
         let labels: Vec<&str> =
             [&row.environment, &row.tier].into_iter().flatten().map(AsRef::as_ref).collect();
-        let labels =
-            if labels.is_empty() { String::new() } else { format!(" [{}]", labels.join(", ")) };
-        writeln!(stdout, "{}{labels}: {} workloads", printable(&row.service), row.workloads.len())?;
+        let labels = if labels.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", harmless(&labels.join(", ")))
+        };
+        writeln!(stdout, "{}{labels}: {} workloads", harmless(&row.service), row.workloads.len())?;
         for workload in &row.workloads {
             writeln!(
                 stdout,
                 "  {:39} {:24} {:20} {}{}",
                 workload.address.to_string(),
-                printable(workload.eni.as_deref().unwrap_or("-")),
-                printable(workload.instance.as_deref().unwrap_or("-")),
-                printable(&workload.why.to_string()),
+                harmless(workload.eni.as_deref().unwrap_or("-")),
+                harmless(workload.instance.as_deref().unwrap_or("-")),
+                harmless(&workload.why.to_string()),
                 workload.infrastructure.map_or_else(String::new, |kind| format!(", {kind}")),
             )?;
         }
     }
     stdout.flush()?;
     Ok(if outcome.unreadable.is_empty() { Ending::Ran } else { Ending::Incomplete })
-}
-
-fn printable(text: &str) -> String {
-    output::printable(text)
 }

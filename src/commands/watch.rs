@@ -54,9 +54,7 @@ pub(crate) fn stretch(args: &DetectArgs) -> Result<Ending> {
     }
     let watch = WatchArgs {
         source: args.source.clone(),
-        baseline: args.baseline.clone(),
-        warmup: args.warmup,
-        update_baseline: args.update_baseline,
+        learned: args.learned.clone(),
         state: None,
         save_every: 0,
         r#final: false,
@@ -111,7 +109,7 @@ pub(crate) fn on_stream(
     let mut watch = Watch::new(consumer, stream, reach, keep, outlet, health, save_every);
     watch.run(&look.kept, stop, tail)?;
     let has_told = watch.outlet.has_told;
-    if let (true, Some(path)) = (args.update_baseline, &args.baseline) {
+    if let (true, Some(path)) = (args.learned.update_baseline, &args.learned.baseline) {
         learn::save(path, &watch.into_baseline())?;
     }
     Ok(has_told)
@@ -186,7 +184,7 @@ fn consumer<'a>(
     planning: &'a Planning,
 ) -> Result<Consumer<'a>> {
     let source = &args.source;
-    let known = match (&left, &args.baseline) {
+    let known = match (&left, &args.learned.baseline) {
         (None, Some(path)) => learn::read(path)?,
         _ => model::baseline::Baseline::default(),
     };
@@ -202,7 +200,7 @@ fn consumer<'a>(
         zone: ground.zone,
         window_secs: fold.window_secs,
         interval_secs,
-        warmup_secs: args.warmup,
+        warmup_secs: args.learned.warmup,
         budget: args.tell.budget,
         blind: BTreeSet::new(),
     };

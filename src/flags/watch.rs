@@ -1,25 +1,16 @@
 //! What was typed after `tidegate watch`.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 
-use super::{SourceArgs, TellArgs};
+use super::{LearnedArgs, SourceArgs, TellArgs};
 use crate::duration;
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// What is normal, from `learn`; counts when there is no state yet.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) baseline: Option<PathBuf>,
-    /// Only learn from the first part of the stream, counted from its smallest record time.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::seconds)]
-    pub(crate) warmup: i64,
-    /// Save what was learned into the baseline file at the end.
-    #[arg(long, requires = "baseline")]
-    pub(crate) update_baseline: bool,
+    #[command(flatten)]
+    pub(crate) learned: LearnedArgs,
     /// Save here, in a folder or under `s3://BUCKET/PREFIX`, how far it came, and go on from there.
     #[arg(long, value_name = "DIR|URL")]
     pub(crate) state: Option<String>,

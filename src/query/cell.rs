@@ -4,32 +4,7 @@ use anyhow::Result;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
-
-/// Control characters, line separators, and what is invisible or turns the reading order.
-pub(super) fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
-}
-
-/// The text with such characters shown as `\u{…}`.
-pub(super) fn harmless(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_harmful(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
-    }
-    shown
-}
+use ingest::escape::harmless;
 
 /// Whether values are numbers, which stand to the right and are no formulas.
 pub(super) fn is_number(data_type: &DataType) -> bool {
@@ -54,7 +29,10 @@ pub(super) fn each_row(
         .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
         .collect::<Result<Vec<_>, _>>()?;
     for row in 0..batch.num_rows() {
-        let cells = columns.iter().map(|column| Ok(harmless(&column.value(row).try_to_string()?)));
+        let cells = columns.iter().map(|column| {
+            let text = column.value(row).try_to_string()?;
+            Ok(harmless(&text).into_owned())
+        });
         on_row(cells.collect::<Result<_>>()?)?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use datafusion::arrow::datatypes::SchemaRef;
+use ingest::escape::harmless;
 
 use super::cell;
 use super::rows::Next;
@@ -11,7 +12,7 @@ use super::rows::Next;
 /// A header line, then a line a row.
 pub(super) fn write(schema: &SchemaRef, next: &mut Next<'_>, out: &mut dyn Write) -> Result<()> {
     let names: Vec<String> =
-        schema.fields().iter().map(|field| text(&cell::harmless(field.name()))).collect();
+        schema.fields().iter().map(|field| text(&harmless(field.name()))).collect();
     writeln!(out, "{}", names.join(","))?;
     let is_text: Vec<bool> =
         schema.fields().iter().map(|field| cell::is_text(field.data_type())).collect();

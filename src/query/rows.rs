@@ -8,7 +8,6 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder};
 use datafusion::parquet::arrow::ArrowWriter;
 
-use super::cell::is_harmful;
 use crate::output;
 
 /// Gives the next rows, until there are none.
@@ -49,24 +48,9 @@ pub(super) fn write_json(next: &mut Next<'_>, out: &mut dyn Write) -> Result<()>
             WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
         writer.write(&batch)?;
         writer.finish()?;
-        out.write_all(escaped(&String::from_utf8(writer.into_inner())?).as_bytes())?;
+        out.write_all(output::harmless_json(&String::from_utf8(writer.into_inner())?).as_bytes())?;
     }
     Ok(())
-}
-
-/// JSON escapes only some of what steers a terminal. Outside of its strings it is ASCII, so that the
-/// rest can be escaped wherever it stands.
-fn escaped(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c == '\n' || !is_harmful(c) {
-            text.push(c);
-            continue;
-        }
-        let mut units = [0; 2];
-        text.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-    }
-    text
 }
 
 /// Parquet, a row group at a time.
@@ -83,18 +67,4 @@ pub(super) fn write_parquet(
     }
     out.write_all(&writer.into_inner()?)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_keeps_its_text_and_steers_nothing() {
-        let json = "{\"a\":\"x\u{9b}31m\u{202e}y\u{e0041}é\"}\n";
-        let safe = escaped(json);
-        assert!(!safe.chars().any(|c| c != '\n' && is_harmful(c)), "{safe}");
-        let read: serde_json::Value = serde_json::from_str(&safe).unwrap();
-        assert_eq!(read["a"], "x\u{9b}31m\u{202e}y\u{e0041}é");
-    }
 }

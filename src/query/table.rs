@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use datafusion::arrow::datatypes::SchemaRef;
+use ingest::escape::harmless;
 
 use super::cell;
 use super::rows::Next;
@@ -20,7 +21,7 @@ pub(super) fn write(schema: &SchemaRef, next: &mut Next<'_>, out: &mut dyn Write
     let is_number: Vec<bool> =
         fields.iter().map(|field| cell::is_number(field.data_type())).collect();
     let mut lines: Vec<Vec<String>> =
-        vec![fields.iter().map(|field| cut(&cell::harmless(field.name()))).collect()];
+        vec![fields.iter().map(|field| cut(&harmless(field.name()))).collect()];
     while let Some(batch) = next()? {
         cell::each_row(&batch, "-", &mut |cells| {
             lines.push(cells.iter().map(|cell| cut(cell)).collect());

@@ -11,7 +11,7 @@ use model::snapshot::SNAPSHOT_BYTES_MAX;
 use super::store::Placed;
 use crate::flags::AwsArgs;
 
-/// How often something is begun again that broke off in the middle, beside what the SDK does.
+/// How often a name is written to that another was writing to at that moment.
 const ATTEMPTS_MAX: u32 = 4;
 
 /// A prefix of a bucket, of which only what lies directly under it is looked at.
@@ -40,12 +40,8 @@ impl Bucket {
         Ok(keys.into_iter().filter_map(name).collect())
     }
 
-    /// An answer that broke off is asked for again: of a request the SDK does that itself, of a body
-    /// it does not.
     pub(super) fn read(&self, name: &str) -> Result<Vec<u8>> {
-        let found = (1..ATTEMPTS_MAX)
-            .find_map(|_| self.get(name).ok())
-            .map_or_else(|| self.get(name), Ok)?;
+        let found = self.get(name)?;
         found.ok_or_else(|| anyhow!("it is gone: other runs have gone on meanwhile"))
     }
 

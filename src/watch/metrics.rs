@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use detect::Finding;
 use ingest::Ledger;
+use ingest::escape::is_harmful;
 
 /// Inputs that have a line of their own; of more, the one that is farthest behind stands for them.
 const INPUTS_MAX: usize = 100;
@@ -91,19 +92,10 @@ impl Figures {
         let mut page = Page::default();
         let ledger = &self.ledger;
         page.one("records_total", "counter", "Records that came in.", ledger.records);
-        let classes = [
-            ("used", ledger.used),
-            ("nodata", ledger.nodata),
-            ("skipdata", ledger.skipdata),
-            ("duplicate", ledger.duplicate),
-            ("late", ledger.late),
-            ("outside-range", ledger.outside_range),
-            ("other-resource", ledger.other_resource),
-            ("control", ledger.control),
-        ];
         page.head("records_classed_total", "counter", "Records by what became of them.");
-        for (class, n) in classes {
-            page.line("records_classed_total", &[("class", class)], n);
+        // Of open windows they become something else yet, and a counter never falls.
+        for class in ledger.classes().iter().filter(|class| class.name != "open") {
+            page.line("records_classed_total", &[("class", class.name)], class.n);
         }
         page.one("records_open", "gauge", "Records in open windows.", ledger.open);
         page.head("records_rejected_total", "counter", "Records that could not be read.");
@@ -215,7 +207,7 @@ fn escaped(value: &str) -> String {
         match c {
             '\\' => out.push_str("\\\\"),
             '"' => out.push_str("\\\""),
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if is_harmful(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

@@ -108,6 +108,17 @@ pub(crate) fn assert_same_lines(once: &str, many: &str) {
     }
 }
 
+/// An intrusion into the smallest shop there is.
 pub(crate) fn small(days: u32) -> Options {
-    Options { services: 12, days, ..Options::new("intrusion") }
+    small_of("intrusion", days)
+}
+
+/// A scenario in the smallest shop there is.
+pub(crate) fn small_of(scenario: &str, days: u32) -> Options {
+    Options { services: 12, days, ..Options::new(scenario) }
+}
+
+/// A day of the smallest shop with nothing in it, in so few records that a query sees all of them soon.
+pub(crate) fn quiet_day() -> Options {
+    Options { records: Some(20_000), ..small_of("shop", 1) }
 }

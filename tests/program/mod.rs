@@ -55,6 +55,17 @@ pub(crate) fn findings(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Made-up logs in a folder, with snapshots of who is who that all say when they were taken.
+pub(crate) fn write_dated(options: &datasets::Options) -> (TempDir, datasets::Summary) {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = datasets::write(folder.path(), options).unwrap();
+    // The name says it; the first one's does not yet.
+    let stamp = jiff::Timestamp::from_second(options.start).unwrap();
+    let name = format!("network-interfaces-{}.json", stamp.strftime("%Y%m%dT%H%MZ"));
+    fs::rename(folder.path().join("network-interfaces.json"), folder.path().join(name)).unwrap();
+    (folder, summary)
+}
+
 /// A made-up scenario in a folder, the days before the last one learned.
 pub(crate) struct Made {
     pub(crate) folder: TempDir,
@@ -65,13 +76,7 @@ pub(crate) struct Made {
 impl Made {
     /// Generates and learns.
     pub(crate) fn new(options: &datasets::Options) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let summary = datasets::write(folder.path(), options).unwrap();
-        // The name says when a snapshot was taken; the first one's does not yet.
-        let stamp = jiff::Timestamp::from_second(options.start).unwrap();
-        let name = format!("network-interfaces-{}.json", stamp.strftime("%Y%m%dT%H%MZ"));
-        fs::rename(folder.path().join("network-interfaces.json"), folder.path().join(name))
-            .unwrap();
+        let (folder, summary) = write_dated(options);
         let learn_until = jiff::Timestamp::from_second(summary.learn_until).unwrap().to_string();
         let made = Self { folder, summary, learn_until };
         let mut arguments = vec!["learn", "AWSLogs", "--baseline", "b.parquet"];

@@ -15,6 +15,7 @@ use model::identity::{Address, Outside, Party};
 
 use super::regular::{self, COLLAPSE_SECS, EVENTS_MAX, EVENTS_MIN, Regularity};
 use super::sample;
+use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Fact, Kind};
 
 /// The cut for a series with gates passed.
@@ -119,7 +120,7 @@ impl Beacons {
             }
             let Some(regularity) = self.judge(&key) else { continue };
             let is_learned = was_learned(baseline, window, &key, other, &self.series[&key]);
-            if !is_learned || regularity.p_value <= LEARNED_P_MAX {
+            if !is_learned || regularity.p_value <= LEARNED_P_MAX * RATIO_MAX {
                 found.push(self.deviation(window, &key, other, c, regularity, is_learned));
             }
         }
@@ -144,9 +145,10 @@ impl Beacons {
         let series = self.series.get_mut(key)?;
         let times: Vec<i64> = series.events.iter().map(|event| event.time).collect();
         let regularity = regular::judge(&times)?;
-        let is_regular = regularity.p_value <= P_MAX && regularity.period_secs >= PERIOD_SECS_MIN;
-        series.regular_since = is_regular.then(|| series.regular_since.unwrap_or(times[0]));
-        let passes = is_regular
+        let is_timed =
+            |p_max| regularity.p_value <= p_max && regularity.period_secs >= PERIOD_SECS_MIN;
+        series.regular_since = is_timed(P_MAX).then(|| series.regular_since.unwrap_or(times[0]));
+        let passes = is_timed(P_MAX * RATIO_MAX)
             && series.is_short_lived(self.interval_secs, regularity.period_secs)
             && series.is_covering(regularity.period_secs)
             && self.passes_for_direction(key, *times.last()?);
@@ -219,6 +221,7 @@ impl Beacons {
             observed: series.events.len() as f64,
             expected: 0.0,
             p_value: found.p_value.max(1e-12),
+            cut_ratio: found.p_value / if is_learned { LEARNED_P_MAX } else { P_MAX },
             evidence,
             samples: vec![sample(c)],
         }

@@ -38,6 +38,7 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
         observed: level.observed as f64,
         expected: level.tail.expected.round(),
         p_value: level.tail.p_value,
+        cut_ratio: level.cut_ratio,
         evidence,
         samples: rejected.iter().take(3).map(|c| sample(c)).collect(),
     }]

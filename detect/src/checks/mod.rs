@@ -2,7 +2,7 @@
 //!
 //! Profile checks ask how a workload's window compares with its service's baseline; they are functions
 //! in [`PROFILE_CHECKS`]. Shape checks need no baseline but a memory of recent windows: [`scan`] and
-//! [`beacon`].
+//! [`beacon`]. [`siblings`] compares workloads with each other while they have no history.
 
 pub mod beacon;
 mod denied_spike;
@@ -12,6 +12,7 @@ mod outside_volume;
 pub mod regular;
 pub mod scan;
 mod sentence;
+pub mod siblings;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use model::baseline::{
     Baseline, HourOfWeek, Measure, Tail, TailModel, WorkloadWindow, volume_tail,
 };
 
+use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Kind};
 use crate::novelty::{Novelty, Openers};
 pub(crate) use sentence::sample;
@@ -33,8 +35,8 @@ pub const LEVELS_KNOWN_AFTER_SECS: i64 = 24 * 3600;
 const PROBATION_HOURS: i64 = 24;
 const PROBATION_AFTER_SECS: i64 = 3 * 24 * 3600;
 
-/// The documented prior cut for volume and count checks, in use until calibration by budget: one
-/// workload-window in a hundred thousand, about one a day for 350 workloads at five-minute windows.
+/// The prior cut for volume and count checks: one workload-window in a hundred thousand, about one a
+/// day for 350 workloads at five-minute windows.
 pub const LEVEL_P_MAX: f64 = 1e-5;
 
 /// What a profile check sees.
@@ -48,6 +50,8 @@ pub struct Context<'a> {
     pub novelty: &'a mut Novelty,
     /// How many services opened what, kept for the window.
     pub openers: &'a mut Openers,
+    /// By how much the budget moves the prior cuts.
+    pub cut_scale: f64,
     /// Start of the window, Unix seconds.
     pub start: i64,
     /// Length of the window, seconds.
@@ -83,6 +87,8 @@ impl Tails {
 pub(crate) struct Level {
     pub(crate) observed: u64,
     pub(crate) tail: Tail,
+    /// The p-value over the cut.
+    pub(crate) cut_ratio: f64,
     /// The smallest value that would have stood out.
     pub(crate) needed: f64,
     pub(crate) windows_known: f64,
@@ -119,9 +125,11 @@ impl Context<'_> {
         let model = entry.1.as_ref()?;
         let hour_of_week = tails.hours.of(hour);
         let tail = model.judge(observed, hour_of_week);
-        let needed = model.value_at(LEVEL_P_MAX, hour_of_week).max(floor as f64);
+        let cut = LEVEL_P_MAX * self.cut_scale;
+        let needed = model.value_at(cut, hour_of_week).max(floor as f64);
         let (windows_known, largest) = (model.n, model.largest);
-        let stands_out = tail.p_value <= LEVEL_P_MAX;
-        stands_out.then_some(Level { observed, tail, needed, windows_known, largest })
+        let cut_ratio = tail.p_value / LEVEL_P_MAX;
+        let stands_out = cut_ratio <= RATIO_MAX;
+        stands_out.then_some(Level { observed, tail, cut_ratio, needed, windows_known, largest })
     }
 }

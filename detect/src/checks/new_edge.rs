@@ -15,11 +15,9 @@ use model::activity::{Conversation, Orientation};
 use model::baseline::{Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
 
 use super::{Context, sample};
+use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Fact, Kind};
-use crate::novelty::{self, Novel, Rate};
-
-/// A service is born until it has been seen for this long.
-const BIRTH_SECS: i64 = 3600;
+use crate::novelty::{self, BIRTH_SECS, Novel, Rate};
 
 /// A newborn's edge is news if at most this share of the estate's clients opened it.
 const BIRTH_P_MAX: f64 = 0.05;
@@ -61,6 +59,7 @@ fn is_real(conversation: &Conversation) -> bool {
 
 struct News {
     p_value: f64,
+    cut_ratio: f64,
     facts: BTreeMap<&'static str, Fact>,
 }
 
@@ -84,7 +83,8 @@ fn by_rate(
             Fact::Text("if the service had reached it before, or met new things more often".into()),
         ),
     ]);
-    rate.is_news().then_some(News { p_value: rate.p_value(), facts })
+    let (p_value, cut_ratio) = (rate.p_value(), rate.cut_ratio());
+    (cut_ratio <= RATIO_MAX).then_some(News { p_value, cut_ratio, facts })
 }
 
 fn by_birth(context: &mut Context<'_>, key: &EdgeKey) -> Option<News> {
@@ -98,7 +98,8 @@ fn by_birth(context: &mut Context<'_>, key: &EdgeKey) -> Option<News> {
         ("clients_that_opened_it", Fact::Number(openers as f64)),
         ("workload_is_new", Fact::Text("it has no history of its own to compare with".into())),
     ]);
-    (clients >= BIRTH_CLIENTS_MIN && p_value <= BIRTH_P_MAX).then_some(News { p_value, facts })
+    let cut_ratio = p_value / BIRTH_P_MAX;
+    (clients >= BIRTH_CLIENTS_MIN && cut_ratio <= 1.0).then_some(News { p_value, cut_ratio, facts })
 }
 
 /// Whether the server of an inside edge is itself without history.
@@ -149,6 +150,7 @@ fn deviation(
         observed: sum(|c| c.attempts.max(c.continued)) as f64,
         expected: 0.0,
         p_value: news.p_value,
+        cut_ratio: news.cut_ratio,
         evidence,
         samples: conversations.iter().take(3).map(|c| sample(c)).collect(),
     }

@@ -16,6 +16,7 @@ use model::baseline::{Direction, Measure, ServiceEvidence, TailModel, WorkloadWi
 use model::identity::{Outside, Party};
 
 use super::{Context, LEVELS_KNOWN_AFTER_SECS, Level, sample};
+use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Fact, Kind};
 
 /// Less than this per window is not worth a person's time, whatever the service's habits.
@@ -46,11 +47,12 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
         return Vec::new();
     };
     let is_familiar = is_familiar(context, window, main);
-    let found = match context.level(window, Measure::BytesOutside, FLOOR_BYTES) {
-        None if !is_familiar => unfamiliar(context, window, main),
-        Some(level) if is_familiar && (level.observed as f64) < OUTGROWN * level.largest => None,
-        level => level,
-    };
+    let is_usual =
+        |level: &Level| is_familiar && (level.observed as f64) < OUTGROWN * level.largest;
+    let overall = context.level(window, Measure::BytesOutside, FLOOR_BYTES);
+    let overall = overall.filter(|level| !is_usual(level));
+    let to_it = if is_familiar { None } else { unfamiliar(context, window, main) };
+    let found = overall.into_iter().chain(to_it).min_by(|a, b| a.cut_ratio.total_cmp(&b.cut_ratio));
     found.map(|level| deviation(window, main, &level)).into_iter().collect()
 }
 
@@ -92,10 +94,12 @@ fn unfamiliar(
     }
     let model = TailModel::of_values(&usual)?;
     let tail = model.judge(main.bytes_out, 0);
-    let needed = model.value_at(UNFAMILIAR_P_MAX, 0).max(FLOOR_BYTES as f64 / 2.0);
+    let cut = UNFAMILIAR_P_MAX * context.cut_scale;
+    let needed = model.value_at(cut, 0).max(FLOOR_BYTES as f64 / 2.0);
     let (observed, windows_known, largest) = (main.bytes_out, model.n, model.largest);
-    let stands_out = tail.p_value <= UNFAMILIAR_P_MAX;
-    stands_out.then_some(Level { observed, tail, needed, windows_known, largest })
+    let cut_ratio = tail.p_value / UNFAMILIAR_P_MAX;
+    let stands_out = cut_ratio <= RATIO_MAX;
+    stands_out.then_some(Level { observed, tail, cut_ratio, needed, windows_known, largest })
 }
 
 /// What a service sends to each other address of the Internet in a window in which it goes there.
@@ -136,6 +140,7 @@ fn deviation(window: &WorkloadWindow<'_>, main: &Conversation, level: &super::Le
         observed: level.observed as f64,
         expected: level.tail.expected.round(),
         p_value: level.tail.p_value,
+        cut_ratio: level.cut_ratio,
         evidence,
         samples: vec![sample(main)],
     }

@@ -19,8 +19,11 @@ use super::sample;
 use crate::deviation::{Deviation, Fact, Kind};
 use crate::names;
 
-/// So many more probes than answered contacts make a scan.
+/// So many more probes than answered contacts make a scan at one false finding a day.
 const NET_PROBES_MIN: i64 = 10;
+
+/// So many are worth a look at larger budgets.
+const NET_PROBES_LAX: i64 = 8;
 
 /// The walk goes no higher, so that a source that stops is clear again after as many good contacts.
 const NET_PROBES_MAX: i64 = 40;
@@ -71,17 +74,17 @@ impl Scans {
         let mut contacts = window.as_client.clone();
         contacts.sort_by_key(|c| (c.first, c.server.address, c.port, c.protocol));
         let mut probes = Vec::new();
-        let mut is_scan = source.net >= NET_PROBES_MIN;
+        let mut most = source.net;
         for conversation in contacts {
             let Some(is_probe) = source.step(service, conversation) else { continue };
             if is_probe {
                 source.last_probe = start;
                 probes.push(conversation);
             }
-            is_scan |= source.net >= NET_PROBES_MIN;
+            most = most.max(source.net);
         }
-        let net = source.net;
-        (is_scan && !probes.is_empty()).then(|| deviation(window, &probes, net))
+        let is_scan = most >= NET_PROBES_LAX && !probes.is_empty();
+        is_scan.then(|| deviation(window, &probes, source.net, most))
     }
 
     /// Forgets sources that did nothing for long.
@@ -138,7 +141,18 @@ fn is_learned(service: Option<&ServiceEvidence>, c: &Conversation) -> bool {
         .is_some_and(|edge| edge.windows.clean > 0 && edge.established.clean > 0)
 }
 
-fn deviation(window: &WorkloadWindow<'_>, probes: &[&Conversation], net: i64) -> Deviation {
+/// How much the walk up to so many net probes lowers the odds of chance.
+fn odds(net: i64) -> f64 {
+    0.25_f64.powi(i32::try_from(net).unwrap_or(i32::MAX))
+}
+
+/// `net` is where the walk stands at the end of the window, `most` where it stood highest.
+fn deviation(
+    window: &WorkloadWindow<'_>,
+    probes: &[&Conversation],
+    net: i64,
+    most: i64,
+) -> Deviation {
     let mut per_target: BTreeMap<Address, u64> = BTreeMap::new();
     let mut per_port: BTreeMap<(u16, u8), u64> = BTreeMap::new();
     for c in probes {
@@ -169,7 +183,8 @@ fn deviation(window: &WorkloadWindow<'_>, probes: &[&Conversation], net: i64) ->
         last: probes.iter().map(|c| c.last).max().unwrap_or(0),
         observed: probes.len() as f64,
         expected: 0.0,
-        p_value: 0.25_f64.powi(i32::try_from(net).unwrap_or(i32::MAX)).max(1e-12),
+        p_value: odds(net).max(1e-12),
+        cut_ratio: odds(most - NET_PROBES_MIN),
         evidence: evidence(probes, &per_target, &per_port, net),
         samples: probes.iter().take(5).map(|c| sample(c)).collect(),
     }

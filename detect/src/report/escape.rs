@@ -1,4 +1,7 @@
-//! Makes text from logs, tags and inventories harmless in a terminal.
+//! How much is shown of text from logs, tags and inventories; what must not be shown of it at all is
+//! [`ingest::escape`]'s to say.
+
+use ingest::escape::harmless;
 
 /// Characters of one text shown at most.
 pub(super) const SHOWN_CHARS_MAX: usize = 240;
@@ -14,35 +17,8 @@ pub(super) fn escape(text: &str) -> String {
 
 /// As [`escape`], with another cap.
 pub(super) fn escape_to(text: &str, chars_max: usize) -> String {
-    let mut shown = String::with_capacity(text.len().min(chars_max));
-    for (n, c) in text.chars().enumerate() {
-        if n == chars_max {
-            shown.push('…');
-            break;
-        }
-        if is_harmful(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
+    match text.char_indices().nth(chars_max).and_then(|(at, _)| text.get(..at)) {
+        Some(head) => format!("{}…", harmless(head)),
+        None => harmless(text).into_owned(),
     }
-    shown
-}
-
-/// Control characters, line separators, what is invisible or turns the reading order, and tags.
-fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{fe00}'..='\u{fe0f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
 }

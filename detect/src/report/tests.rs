@@ -1,5 +1,7 @@
 //! What the reports look like, and that strangers' text in them is harmless.
 
+mod schema;
+
 use expect_test::{expect, expect_file};
 use proptest::prelude::*;
 

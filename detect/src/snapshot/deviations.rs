@@ -59,6 +59,8 @@ pub(super) struct WireDeviation {
     observed: u64,
     expected: u64,
     p_value: u64,
+    #[serde(default = "at_the_cut")]
+    cut_ratio: u64,
     facts: BTreeMap<String, WireFact>,
     samples: Vec<String>,
 }
@@ -68,6 +70,11 @@ pub(super) struct WireDeviation {
 enum WireFact {
     Bits(u64),
     Text(String),
+}
+
+/// What states written before the ratio was kept stand for.
+fn at_the_cut() -> u64 {
+    1.0_f64.to_bits()
 }
 
 fn key_to_wire(key: &DeviationKey) -> WireKey {
@@ -94,6 +101,7 @@ pub(super) fn to_wire(
         observed: deviation.observed.to_bits(),
         expected: deviation.expected.to_bits(),
         p_value: deviation.p_value.to_bits(),
+        cut_ratio: deviation.cut_ratio.to_bits(),
         facts: deviation.evidence.iter().map(|(&name, f)| (name.to_owned(), fact(f))).collect(),
         samples: deviation.samples.clone(),
     }
@@ -128,6 +136,7 @@ pub(super) fn from_wire(
         observed: f64::from_bits(wire.observed),
         expected: f64::from_bits(wire.expected),
         p_value: f64::from_bits(wire.p_value),
+        cut_ratio: f64::from_bits(wire.cut_ratio),
         evidence: wire.facts.into_iter().map(named_fact).collect::<Result<_, _>>()?,
         samples: wire.samples,
     })

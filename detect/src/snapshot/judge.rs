@@ -10,10 +10,14 @@ use model::snapshot::SnapshotError;
 use serde::{Deserialize, Serialize};
 
 use super::episodes::{self, WireEpisode};
+use super::held::{self, WireHeld};
 use super::rhythms::{self, WireRate, WireSeries, WireSource};
+use super::siblings::{self, WireMember};
 use super::time;
+use crate::calibration::Calibration;
 use crate::checks::beacon::Beacons;
 use crate::checks::scan::Scans;
+use crate::checks::siblings::Siblings;
 use crate::episode::Episodes;
 use crate::judge::{Judge, JudgeOptions};
 use crate::novelty::Novelty;
@@ -26,8 +30,10 @@ pub struct JudgeMemory {
     judged_from: Option<i64>,
     scans: Scans,
     beacons: Beacons,
+    siblings: Siblings,
     episodes: Episodes,
     novelty: Novelty,
+    calibration: Calibration,
 }
 
 impl Judge {
@@ -39,8 +45,10 @@ impl Judge {
         judge.judged_from = memory.judged_from;
         judge.scans = memory.scans;
         judge.beacons = memory.beacons;
+        judge.siblings = memory.siblings;
         judge.episodes = memory.episodes;
         judge.novelty = novelty;
+        judge.calibration = memory.calibration.with_budget(judge.options.budget);
         judge
     }
 
@@ -50,8 +58,10 @@ impl Judge {
             judged_from: self.judged_from,
             scans: self.scans.clone(),
             beacons: self.beacons.clone(),
+            siblings: self.siblings.clone(),
             episodes: self.episodes.clone(),
             novelty: self.novelty.clone(),
+            calibration: self.calibration.clone(),
         }
     }
 
@@ -61,8 +71,10 @@ impl Judge {
             judged_from: self.judged_from,
             scans: self.scans,
             beacons: self.beacons,
+            siblings: self.siblings,
             episodes: self.episodes,
             novelty: self.novelty,
+            calibration: self.calibration,
         };
         (self.baseline, memory)
     }
@@ -76,11 +88,15 @@ struct Wire {
     #[serde(default)]
     beacons: Vec<WireSeries>,
     #[serde(default)]
+    siblings: Vec<WireMember>,
+    #[serde(default)]
     episodes: Vec<WireEpisode>,
     #[serde(default)]
     rates_hour: Option<i64>,
     #[serde(default)]
     rates: Vec<WireRate>,
+    #[serde(default)]
+    held: WireHeld,
 }
 
 pub(super) fn to_json(memory: &JudgeMemory) -> Result<Vec<u8>, SnapshotError> {
@@ -89,9 +105,11 @@ pub(super) fn to_json(memory: &JudgeMemory) -> Result<Vec<u8>, SnapshotError> {
         judged_from: memory.judged_from,
         scans: memory.scans.rows().map(rhythms::source_to_wire).collect(),
         beacons: memory.beacons.rows().map(rhythms::series_to_wire).collect(),
+        siblings: memory.siblings.rows().map(siblings::to_wire).collect(),
         episodes: memory.episodes.open().map(episodes::to_wire).collect(),
         rates_hour,
         rates: rates.into_iter().map(rhythms::rate_to_wire).collect(),
+        held: held::to_wire(&memory.calibration),
     };
     serde_json::to_vec(&wire)
         .map_err(|error| SnapshotError::Unwritable { part: PART, detail: error.to_string() })
@@ -102,13 +120,16 @@ pub(super) fn from_json(json: &[u8], interval_secs: i64) -> Result<JudgeMemory, 
         serde_json::from_slice(json).map_err(|error| SnapshotError::damaged(PART, error))?;
     let scans = wire.scans.into_iter().map(rhythms::source_from_wire);
     let series = wire.beacons.into_iter().map(rhythms::series_from_wire);
+    let members = wire.siblings.into_iter().map(siblings::from_wire);
     let open = wire.episodes.into_iter().map(episodes::from_wire);
     let rates = wire.rates.into_iter().map(rhythms::rate_from_wire);
     Ok(JudgeMemory {
         judged_from: wire.judged_from.map(|seconds| time(PART, seconds)).transpose()?,
         scans: Scans::restore(scans.collect::<Result<Vec<_>, _>>()?),
         beacons: Beacons::restore(interval_secs, series.collect::<Result<Vec<_>, _>>()?),
+        siblings: Siblings::restore(members.collect::<Result<Vec<_>, _>>()?),
         episodes: Episodes::restore(open.collect::<Result<Vec<_>, _>>()?),
         novelty: Novelty::restore(wire.rates_hour, rates),
+        calibration: held::from_wire(wire.held)?,
     })
 }

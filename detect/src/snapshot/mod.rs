@@ -8,9 +8,11 @@
 
 mod deviations;
 mod episodes;
+mod held;
 mod judge;
 mod rhythms;
 mod run;
+mod siblings;
 mod undelivered;
 mod workloads;
 

@@ -17,6 +17,7 @@ use aws_smithy_http_client::tls;
 use tokio::runtime::{Builder, Runtime};
 
 use super::SourceError;
+use crate::escape::harmless;
 
 /// How to reach AWS. What is not given is found as every AWS tool finds it: environment, profiles,
 /// SSO, web identity, the instance's or task's role.
@@ -60,6 +61,9 @@ impl Aws {
                 place: "aws".to_owned(),
                 detail: format!("no threads for requests: {error}"),
             })?;
+        if let Some(profile) = &options.profile {
+            runtime.block_on(check_profile(profile))?;
+        }
         let config = runtime.block_on(load(&options));
         Ok(Self { runtime: Arc::new(runtime), config: Arc::new(config), options })
     }
@@ -126,6 +130,21 @@ async fn load(options: &AwsOptions) -> SdkConfig {
         AssumeRoleProvider::builder(role).configure(&config).session_name("tidegate").build().await;
     let provider = SharedCredentialsProvider::new(provider);
     config.into_builder().credentials_provider(provider).build()
+}
+
+/// A profile that is not there would let the credentials of the task or the instance be taken.
+#[expect(clippy::default_trait_access, reason = "the types' crates are not named by aws-config")]
+async fn check_profile(profile: &str) -> Result<(), SourceError> {
+    let refused =
+        |detail| SourceError::Refused { place: format!("profile `{}`", harmless(profile)), detail };
+    let (fs, env, files) = (&Default::default(), &Default::default(), &Default::default());
+    let profiles = aws_config::profile::load(fs, env, files, None)
+        .await
+        .map_err(|error| refused(error.to_string()))?;
+    if profiles.get_profile(profile).is_some() {
+        return Ok(());
+    }
+    Err(refused("it is neither in the AWS config file nor in the credentials file".to_owned()))
 }
 
 /// Credentials of a profile that was asked for by name: before those of the environment, which the SDK

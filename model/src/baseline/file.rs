@@ -195,20 +195,9 @@ fn header(baseline: &Baseline) -> Header {
 
 /// A ledger's classes by name.
 pub(crate) fn ledger_classes(ledger: &Ledger) -> BTreeMap<String, u64> {
-    let classes = [
-        ("records", ledger.records),
-        ("used", ledger.used),
-        ("nodata", ledger.nodata),
-        ("skipdata", ledger.skipdata),
-        ("duplicate", ledger.duplicate),
-        ("late", ledger.late),
-        ("outside-range", ledger.outside_range),
-        ("other-resource", ledger.other_resource),
-        ("control", ledger.control),
-        ("open", ledger.open),
-    ];
     let mut classes: BTreeMap<String, u64> =
-        classes.into_iter().map(|(name, n)| (name.to_owned(), n)).collect();
+        ledger.classes().map(|class| (class.name.to_owned(), class.n)).into();
+    classes.insert("records".to_owned(), ledger.records);
     for (reason, n) in &ledger.rejected {
         classes.insert(format!("rejected-{}", reason.name()), *n);
     }

@@ -4,6 +4,8 @@ use std::hash::Hash;
 
 use hashbrown::HashMap;
 
+use super::admission::Admission;
+
 /// How many times one conversation keeps per window. A window of ten minutes holds 32 connections
 /// that are 19 s apart; a faster rhythm is told by the count alone.
 pub const TIMES_MAX: usize = 32;
@@ -71,31 +73,27 @@ pub trait Sampled: Copy + Eq + Hash {
 
 /// A map that never holds more than `capacity` keys.
 ///
-/// When it overflows it halves the range of hashes it admits, until what is left fits. Whether a
-/// range is given up depends only on how many distinct keys fall into it, so the survivors and their
-/// sums are the same for every order of arrival (Wegman's adaptive sampling; Flajolet, 1990).
+/// When it overflows it halves the range of hashes it admits, until what is left fits: the survivors
+/// and their sums are the same for every order of arrival.
 #[derive(Clone, Debug)]
 pub struct SampledMap<K, V> {
     map: HashMap<K, V>,
     capacity: usize,
-    /// Keys with a hash above this are not admitted.
-    admitted_max: u64,
-    /// Records of keys that were not admitted or were given up.
-    cut_records: u64,
+    admission: Admission,
 }
 
 impl<K: Sampled, V: Default> SampledMap<K, V> {
     /// An empty map for at most `capacity` keys, at least one.
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
-        Self { map: HashMap::new(), capacity, admitted_max: u64::MAX, cut_records: 0 }
+        Self { map: HashMap::new(), capacity, admission: Admission::ALL }
     }
 
     /// The value of a key, made if new; `None` if the cap cut the key, with `records` counted as cut.
     #[inline]
     pub fn slot(&mut self, key: K, records: u64) -> Option<&mut V> {
-        if self.admitted_max != u64::MAX && key.sample_hash() > self.admitted_max {
-            self.cut_records += records;
+        if !self.admission.admits(|| key.sample_hash()) {
+            self.admission.cut(records);
             return None;
         }
         Some(self.map.entry(key).or_default())
@@ -105,19 +103,21 @@ impl<K: Sampled, V: Default> SampledMap<K, V> {
     #[inline]
     pub fn shrink(&mut self, records: impl Fn(&V) -> u64) {
         while self.map.len() > self.capacity {
-            self.lower_to(self.admitted_max >> 1, &records);
+            self.admission.halve();
+            self.give_up(&records);
         }
     }
 
-    fn lower_to(&mut self, admitted_max: u64, records: &impl Fn(&V) -> u64) {
-        self.admitted_max = admitted_max;
+    /// Removes what is not admitted any more.
+    fn give_up(&mut self, records: &impl Fn(&V) -> u64) {
+        let admission = self.admission;
         let mut cut = 0;
         self.map.retain(|key, value| {
-            let stays = key.sample_hash() <= admitted_max;
+            let stays = admission.admits(|| key.sample_hash());
             cut += if stays { 0 } else { records(value) };
             stays
         });
-        self.cut_records += cut;
+        self.admission.cut(cut);
     }
 
     /// Adds all of another map. `merge` adds one value to another.
@@ -129,11 +129,10 @@ impl<K: Sampled, V: Default> SampledMap<K, V> {
     ) {
         if other.map.len() > self.map.len() {
             std::mem::swap(&mut self.map, &mut other.map);
-            std::mem::swap(&mut self.admitted_max, &mut other.admitted_max);
+            std::mem::swap(&mut self.admission, &mut other.admission);
         }
-        self.cut_records += other.cut_records;
-        if other.admitted_max < self.admitted_max {
-            self.lower_to(other.admitted_max, &records);
+        if self.admission.narrow(other.admission) {
+            self.give_up(&records);
         }
         for (key, value) in other.map {
             if let Some(slot) = self.slot(key, records(&value)) {
@@ -145,18 +144,17 @@ impl<K: Sampled, V: Default> SampledMap<K, V> {
 
     /// The share of keys that are admitted, as a power of two: 0 means all of them.
     pub fn halvings(&self) -> u32 {
-        self.admitted_max.leading_zeros()
+        self.admission.halvings()
     }
 
     /// Records of keys the cap cut.
     pub fn cut_records(&self) -> u64 {
-        self.cut_records
+        self.admission.cut_records()
     }
 
     /// Restores what the cap had done before a snapshot.
     pub fn restore_cut(&mut self, halvings: u32, cut_records: u64) {
-        self.admitted_max = u64::MAX.checked_shr(halvings).unwrap_or(0);
-        self.cut_records = cut_records;
+        self.admission = Admission::restored(halvings, cut_records);
     }
 
     /// The keys and values, in no order.

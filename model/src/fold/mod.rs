@@ -4,6 +4,7 @@
 //! same records folds to the same state. What the state means (who is client, whose numbers count)
 //! is settled once, when the window closes: see [`crate::settle`].
 
+mod admission;
 mod aggregator;
 mod counts;
 mod index;

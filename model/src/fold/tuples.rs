@@ -7,6 +7,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 
+use super::admission::Admission;
 use super::counts::TupleCounts;
 use super::index::Index;
 use super::key::TupleKey;
@@ -28,10 +29,7 @@ pub struct Tuples {
     /// IPv6, and what grew out of 32 bits. No key is both here and packed.
     wide: HashMap<TupleKey, TupleCounts>,
     capacity: usize,
-    /// Keys with a hash above this are not admitted.
-    admitted_max: u64,
-    /// Records of keys that were not admitted or were given up.
-    cut_records: u64,
+    admission: Admission,
 }
 
 impl Tuples {
@@ -47,8 +45,7 @@ impl Tuples {
             hasher: DefaultHashBuilder::default(),
             wide: HashMap::new(),
             capacity,
-            admitted_max: u64::MAX,
-            cut_records: 0,
+            admission: Admission::ALL,
         }
     }
 
@@ -116,7 +113,7 @@ impl Tuples {
     /// Adds to a five-tuple's sums, given what [`Self::find`] told before others were added.
     #[inline]
     fn add_found(&mut self, tuple: &Packed, hash: u32, found: Option<u32>) {
-        let is_simple = self.admitted_max == u64::MAX && self.wide.is_empty();
+        let is_simple = self.admission.is_all() && self.wide.is_empty();
         let known = found.filter(|_| is_simple).and_then(|at| self.packed.get_mut(at as usize));
         if !known.is_some_and(|known| known.is_same(tuple) && known.merge(tuple)) {
             self.add_hashed(tuple, hash);
@@ -124,8 +121,8 @@ impl Tuples {
     }
 
     fn add_hashed(&mut self, tuple: &Packed, hash: u32) {
-        if self.is_cut(|| tuple.key().stable_hash()) {
-            self.cut_records += tuple.counts().records();
+        if !self.admission.admits(|| tuple.key().stable_hash()) {
+            self.admission.cut(tuple.counts().records());
             return;
         }
         if !self.add_packed(tuple, hash) {
@@ -138,20 +135,14 @@ impl Tuples {
 
     #[cold]
     fn add_unpacked(&mut self, key: &TupleKey, counts: &TupleCounts) {
-        if self.is_cut(|| key.stable_hash()) {
-            self.cut_records += counts.records();
+        if !self.admission.admits(|| key.stable_hash()) {
+            self.admission.cut(counts.records());
             return;
         }
         self.add_wide(key, counts);
         if self.len() > self.capacity {
             self.shrink();
         }
-    }
-
-    /// Whether the cap does not admit a key with this hash.
-    #[inline]
-    fn is_cut(&self, stable_hash: impl Fn() -> u64) -> bool {
-        self.admitted_max != u64::MAX && stable_hash() > self.admitted_max
     }
 
     #[inline]
@@ -201,21 +192,23 @@ impl Tuples {
     #[cold]
     fn shrink(&mut self) {
         while self.len() > self.capacity {
-            self.lower_to(self.admitted_max >> 1);
+            self.admission.halve();
+            self.give_up();
         }
     }
 
-    fn lower_to(&mut self, admitted_max: u64) {
-        self.admitted_max = admitted_max;
+    /// Removes what is not admitted any more.
+    fn give_up(&mut self) {
+        let admission = self.admission;
         let mut cut = 0;
         let mut stays = |key: TupleKey, records: u64| {
-            let stays = key.stable_hash() <= admitted_max;
+            let stays = admission.admits(|| key.stable_hash());
             cut += if stays { 0 } else { records };
             stays
         };
         self.packed.retain(|tuple| stays(tuple.key(), tuple.counts().records()));
         self.wide.retain(|&key, counts| stays(key, counts.records()));
-        self.cut_records += cut;
+        self.admission.cut(cut);
         self.index_all();
     }
 
@@ -247,9 +240,8 @@ impl Tuples {
             // Each was made under its own cap; this one's counts.
             self.capacity = other.capacity;
         }
-        self.cut_records += other.cut_records;
-        if other.admitted_max < self.admitted_max {
-            self.lower_to(other.admitted_max);
+        if self.admission.narrow(other.admission) {
+            self.give_up();
         }
         self.add_all(&other.packed);
         for (key, counts) in &other.wide {
@@ -275,18 +267,17 @@ impl Tuples {
 
     /// The share of keys that are admitted, as a power of two: 0 means all of them.
     pub fn halvings(&self) -> u32 {
-        self.admitted_max.leading_zeros()
+        self.admission.halvings()
     }
 
     /// Records of keys the cap cut.
     pub fn cut_records(&self) -> u64 {
-        self.cut_records
+        self.admission.cut_records()
     }
 
     /// Restores what the cap had done before a snapshot.
     pub fn restore_cut(&mut self, halvings: u32, cut_records: u64) {
-        self.admitted_max = u64::MAX.checked_shr(halvings).unwrap_or(0);
-        self.cut_records = cut_records;
+        self.admission = Admission::restored(halvings, cut_records);
     }
 
     /// Memory held, in bytes.

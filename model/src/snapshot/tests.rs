@@ -1,9 +1,11 @@
-//! The container: what is put in comes out, and nothing else does.
+//! The container: what is put in comes out, and nothing else does; and what ledgers are put in as.
 
 use bytes::Bytes;
+use ingest::{Ledger, RejectReason};
 use proptest::prelude::*;
 
 use super::{Sections, SnapshotError};
+use crate::baseline::{ledger_classes, ledger_of};
 
 fn two_parts() -> Sections {
     let mut sections = Sections::default();
@@ -25,6 +27,25 @@ fn a_later_format_is_refused_by_its_number_alone() {
     let later = b"tidegate state\n{\"format_version\":7,\"parts\":{}}\n...";
     let error = Sections::from_bytes(&Bytes::from_static(later)).unwrap_err();
     assert!(matches!(error, SnapshotError::TooNew { found: 7 }), "{error}");
+}
+
+#[test]
+fn every_class_of_a_ledger_is_read_back() {
+    let ledger = Ledger {
+        records: 100,
+        used: 1,
+        nodata: 2,
+        skipdata: 3,
+        duplicate: 4,
+        late: 5,
+        outside_range: 6,
+        other_resource: 7,
+        control: 8,
+        open: 9,
+        rejected: RejectReason::ALL.iter().copied().zip(10..).collect(),
+        capped: [].into(),
+    };
+    assert_eq!(ledger_of(&ledger_classes(&ledger)), ledger);
 }
 
 proptest! {

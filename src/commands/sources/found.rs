@@ -5,10 +5,10 @@ use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::Result;
+use ingest::escape::harmless;
 use ingest::{DecodeOptions, LogFile, Origin, ReadError, Reader};
 
 use super::sample::Sample;
-use crate::output;
 
 /// Files read, the newest of as many flow logs.
 const FILES_MAX: usize = 4;
@@ -136,22 +136,22 @@ impl Found {
     /// Prints it.
     pub(super) fn write(&mut self, to: &mut dyn Write) -> Result<()> {
         self.facts_of_sample();
-        writeln!(to, "{}", output::printable(&self.url))?;
+        writeln!(to, "{}", harmless(&self.url))?;
         for (name, value) in &self.facts {
-            writeln!(to, "  {name:12} {}", output::printable(value))?;
+            writeln!(to, "  {name:12} {}", harmless(value))?;
         }
         for (action, what_for) in &self.missing {
             writeln!(to, "  missing      {action}, for {what_for}")?;
         }
         for trouble in &self.troubles {
-            writeln!(to, "  trouble      {}", output::printable(trouble))?;
+            writeln!(to, "  trouble      {}", harmless(trouble))?;
         }
         if !self.missing.is_empty() {
-            let url = output::printable(&self.url);
+            let url = harmless(&self.url);
             writeln!(to, "  what is needed: tidegate sources policy '{url}'")?;
         }
         for record in &self.sample.shown {
-            writeln!(to, "  record       {}", output::printable(record))?;
+            writeln!(to, "  record       {}", harmless(record))?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
+use ingest::escape::harmless;
 use ingest::{
     DecodeOptions, Decoder, Field, FieldSet, FlowBatch, Kind, LogFile, Origin, ReadError, Reader,
     Tally,
@@ -141,7 +142,8 @@ fn value(batch: &FlowBatch, field: Field, row: usize) -> Option<String> {
 
 /// Texts are strangers'.
 fn escaped(text: &str) -> String {
-    text.chars().take(TEXT_CHARS_MAX).flat_map(char::escape_debug).collect()
+    let head: String = text.chars().take(TEXT_CHARS_MAX).collect();
+    harmless(&head).into_owned()
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! A small world: `web` calls `carts`, which calls `db`; a workload of `carts` misbehaves.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::baseline::{Baseline, Direction, EdgeKey};
 use model::identity::{Address, Infrastructure};
 
+use crate::report::samples;
 use crate::suggest::{AttachedEni, Context, EniDetails, PlanBudget, PlanOptions, suggest};
-use crate::{Finding, FoundDeviation, FoundWorkload, Kind, SCHEMA, Severity, State, Suggestion};
+use crate::{Finding, FoundDeviation, Kind, Severity, Suggestion};
 
 /// 2026-03-02 00:00 UTC, the end of the baseline.
 const END: i64 = 1_772_409_600;
@@ -127,50 +127,14 @@ pub(super) fn exposed(address: &str) -> EniDetails {
 }
 
 pub(super) fn deviation(kind: Kind, direction: &str) -> FoundDeviation {
-    FoundDeviation {
-        kind,
-        peer: "203.0.113.0/24".to_owned(),
-        peer_address: Some("203.0.113.9".to_owned()),
-        port: Some(443),
-        protocol: Some("tcp".to_owned()),
-        direction: direction.to_owned(),
-        first_seen: "2026-03-02T02:10:00Z".to_owned(),
-        last_seen: "2026-03-02T04:00:00Z".to_owned(),
-        observed: 220.0,
-        expected: 0.0,
-        p_value: 1e-6,
-        evidence: BTreeMap::new(),
-        samples: Vec::new(),
-    }
+    FoundDeviation { direction: direction.to_owned(), ..samples::deviation(kind) }
 }
 
 pub(super) fn finding(kind: Kind, deviations: Vec<FoundDeviation>) -> Finding {
     Finding {
-        schema: SCHEMA.to_owned(),
         id: "f-1".to_owned(),
-        revision: 1,
-        state: State::Open,
-        kind,
         severity: Severity::Critical,
-        confidence: 0.9,
-        p_value: 1e-6,
-        calibration: "baseline".to_owned(),
-        first_seen: "2026-03-02T02:10:00Z".to_owned(),
-        last_seen: "2026-03-02T04:00:00Z".to_owned(),
-        service: "carts".to_owned(),
-        workload: FoundWorkload {
-            account: "111122223333".to_owned(),
-            vpc: "vpc-0123".to_owned(),
-            eni: Some("eni-0a1".to_owned()),
-            address: "10.0.1.7".to_owned(),
-            instance: Some("i-0abc".to_owned()),
-        },
-        summary: "carts called 203.0.113.9".to_owned(),
-        techniques: Vec::new(),
-        guardduty: None,
-        n_deviations: deviations.len() as u64,
-        deviations,
-        suggestion: None,
+        ..samples::finding(kind, deviations)
     }
 }
 

@@ -1,6 +1,7 @@
 //! An object's bytes as they come, asked for again from where they broke off.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
@@ -17,7 +18,12 @@ pub(super) const CHUNKS_WAITING_MAX: usize = 16;
 
 /// How often in a row a body is asked for again that breaks off without having brought anything, beside
 /// what the SDK does for a request.
-const RESUMES_MAX: u32 = 5;
+pub(super) const RESUMES_MAX: u32 = 5;
+
+/// How long to wait before a body is asked for again for so many times in a row.
+pub(super) fn pause(resumes: u32) -> Duration {
+    Duration::from_millis(100 << resumes)
+}
 
 /// One object's bytes, read as a file's are.
 #[derive(Debug)]
@@ -96,7 +102,7 @@ impl S3 {
                 let _nobody = sender.send(Err(io::Error::other(broke.error))).await;
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(100 << resumes)).await;
+            tokio::time::sleep(pause(resumes)).await;
         }
     }
 

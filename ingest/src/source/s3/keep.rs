@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::primitives::ByteStream;
 
-use super::body::Wanted;
+use super::body::{RESUMES_MAX, Wanted, pause};
 use super::{S3, S3Url};
 use crate::source::SourceError;
 
@@ -35,7 +35,8 @@ impl S3 {
         }
     }
 
-    /// An object whole, if it is there and not larger than `bytes_max`.
+    /// An object whole, if it is there and not larger than `bytes_max`. An answer that breaks off is asked
+    /// for again: of a request the SDK does that itself, of a body it does not.
     pub fn get_whole(
         &self,
         bucket: &str,
@@ -43,7 +44,31 @@ impl S3 {
         bytes_max: u64,
     ) -> Result<Option<Vec<u8>>, SourceError> {
         let wanted = Wanted { bucket: bucket.to_owned(), key: key.to_owned(), etag: None };
-        let output = match self.aws.wait(self.get(&wanted, None)) {
+        self.aws.wait(async {
+            let mut resumes = 0;
+            loop {
+                let Some(body) = self.body_within(&wanted, bytes_max).await? else {
+                    return Ok(None);
+                };
+                match body.collect().await {
+                    Ok(bytes) => return Ok(Some(bytes.to_vec())),
+                    Err(error) if resumes == RESUMES_MAX => {
+                        return Err(SourceError::of_request(&wanted.place(), "GetObject", &error));
+                    }
+                    Err(_) => resumes += 1,
+                }
+                tokio::time::sleep(pause(resumes)).await;
+            }
+        })
+    }
+
+    /// What an object's bytes come by, if it is there and not larger than `bytes_max`.
+    async fn body_within(
+        &self,
+        wanted: &Wanted,
+        bytes_max: u64,
+    ) -> Result<Option<ByteStream>, SourceError> {
+        let output = match self.get(wanted, None).await {
             Ok(output) => output,
             Err(error) if error.raw_response().is_some_and(|r| r.status().as_u16() == 404) => {
                 return Ok(None);
@@ -57,10 +82,7 @@ impl S3 {
             let detail = format!("{n_bytes} bytes, of which at most {bytes_max} are read");
             return Err(SourceError::Refused { place: wanted.place(), detail });
         }
-        let body = self.aws.wait(output.body.collect());
-        let body =
-            body.map_err(|error| SourceError::of_request(&wanted.place(), "GetObject", &error))?;
-        Ok(Some(body.to_vec()))
+        Ok(Some(output.body))
     }
 
     /// The keys with a prefix, in order.

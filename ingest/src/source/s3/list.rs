@@ -68,7 +68,7 @@ impl S3 {
     /// The flow logs under a prefix whose times are in range, in the order to read them.
     pub fn list(&self, url: &S3Url, range: TimeRange) -> Result<Vec<LogFile>, SourceError> {
         let mut files = self.aws.wait(self.walk(url, range))?;
-        files.sort_by_cached_key(crate::files::reading_order);
+        files.sort_by_cached_key(LogFile::reading_order);
         Ok(files)
     }
 

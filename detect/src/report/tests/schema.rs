@@ -1,62 +1,20 @@
 //! Findings as they are written are what the schema and `docs/findings.md` say.
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
-use std::collections::BTreeMap;
-
-use detect::report::write_json_lines;
-use detect::suggest::{AttachedEni, Context, EniDetails, PlanBudget, PlanOptions, suggest};
-use detect::{Fact, Finding, FoundDeviation, FoundWorkload, Kind, SCHEMA, Severity, State};
 use model::baseline::Baseline;
 use serde_json::Value;
 
+use crate::report::{samples, write_json_lines};
+use crate::suggest::{AttachedEni, Context, EniDetails, PlanBudget, PlanOptions, suggest};
+use crate::{Finding, FoundDeviation, Kind, Severity};
+
 fn deviation(kind: Kind, peer: &str, address: Option<&str>, direction: &str) -> FoundDeviation {
     FoundDeviation {
-        kind,
         peer: peer.to_owned(),
         peer_address: address.map(ToOwned::to_owned),
         port: address.map(|_| 443),
         protocol: address.map(|_| "tcp".to_owned()),
         direction: direction.to_owned(),
-        first_seen: "2026-03-02T02:10:00Z".to_owned(),
-        last_seen: "2026-03-02T04:00:00Z".to_owned(),
-        observed: 220.0,
-        expected: 0.0,
-        p_value: 1e-6,
-        evidence: BTreeMap::from([
-            ("unit".to_owned(), Fact::Text("connections".to_owned())),
-            ("period_secs".to_owned(), Fact::Number(60.0)),
-        ]),
-        samples: vec!["10.0.1.7 -> 203.0.113.9:443/tcp: 1 connections".to_owned()],
-    }
-}
-
-fn finding(severity: Severity, deviations: Vec<FoundDeviation>) -> Finding {
-    Finding {
-        schema: SCHEMA.to_owned(),
-        id: "5f1c".to_owned(),
-        revision: 1,
-        state: State::Open,
-        kind: Kind::Incident,
-        severity,
-        confidence: 0.9,
-        p_value: 1e-6,
-        calibration: "baseline".to_owned(),
-        first_seen: "2026-03-02T02:10:00Z".to_owned(),
-        last_seen: "2026-03-02T04:00:00Z".to_owned(),
-        service: "carts".to_owned(),
-        workload: FoundWorkload {
-            account: "111122223333".to_owned(),
-            vpc: "vpc-0123".to_owned(),
-            eni: Some("eni-0a1".to_owned()),
-            address: "10.0.1.7".to_owned(),
-            instance: Some("i-0abc".to_owned()),
-        },
-        summary: "carts called 203.0.113.9".to_owned(),
-        techniques: vec!["T1071".to_owned(), "T1071.001".to_owned()],
-        guardduty: None,
-        n_deviations: deviations.len() as u64,
-        deviations,
-        suggestion: None,
+        ..samples::deviation(kind)
     }
 }
 
@@ -103,10 +61,11 @@ fn findings() -> Vec<Finding> {
     ];
     let mut all = Vec::new();
     for (n, (severity, deviations)) in severities.into_iter().zip(seen).enumerate() {
-        let mut found = finding(severity, deviations);
-        found.id = format!("5f1c{n}");
+        let kind = if n > 0 { deviations[0].kind } else { Kind::Incident };
+        let mut found = samples::finding(kind, deviations);
+        (found.id, found.severity) = (format!("tg-{n}"), severity);
         if n > 0 {
-            found.kind = found.deviations[0].kind;
+            (found.techniques, found.guardduty) = (vec!["T1071.001".to_owned()], None);
         }
         found.suggestion = suggest(&found, &context, &mut budget);
         all.push(found);
@@ -116,7 +75,7 @@ fn findings() -> Vec<Finding> {
 
 fn schema() -> jsonschema::Validator {
     let schema: Value =
-        serde_json::from_str(include_str!("../../docs/finding.schema.json")).unwrap();
+        serde_json::from_str(include_str!("../../../../docs/finding.schema.json")).unwrap();
     jsonschema::validator_for(&schema).unwrap()
 }
 
@@ -173,7 +132,7 @@ fn the_schema_refuses_what_it_does_not_know() {
 
 #[test]
 fn the_example_in_the_document_is_valid() {
-    let document = include_str!("../../docs/findings.md");
+    let document = include_str!("../../../../docs/findings.md");
     let (_, example) = document.split_once("```json\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
     let example: Value = serde_json::from_str(example).unwrap();
@@ -182,9 +141,9 @@ fn the_example_in_the_document_is_valid() {
 
 #[test]
 fn the_document_names_every_field() {
-    let document = include_str!("../../docs/findings.md");
+    let document = include_str!("../../../../docs/findings.md");
     let schema: Value =
-        serde_json::from_str(include_str!("../../docs/finding.schema.json")).unwrap();
+        serde_json::from_str(include_str!("../../../../docs/finding.schema.json")).unwrap();
     let parts = ["/properties", "/$defs/deviation/properties", "/$defs/suggestion/properties"];
     for part in parts {
         for field in schema.pointer(part).unwrap().as_object().unwrap().keys() {

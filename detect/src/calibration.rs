@@ -1,0 +1,217 @@
+//! From a budget of false findings to what is told.
+//!
+//! Each check says how its p-value compares with the cut it would have by itself: the ratio. What the
+//! ratio is worth is learned from held-back time: for each class of checks, how often a service had a
+//! window as surprising as this one, per day and over the whole estate. Windows are autocorrelated, so
+//! time is cut into blocks of six hours, of which the most surprising window of a service counts. Beyond
+//! the twenty most surprising the frequency falls off exponentially (peaks over threshold, Siffer et
+//! al., KDD 2017, with shape zero).
+//!
+//! A prior stands beside what was seen and is worth [`PRIOR_DAYS`]: at a ratio of one a class costs its
+//! share of one false finding a day, at a tenth a tenth of it. It has the word alone until so much time was
+//! held back. What is told costs at most the class's share of the budget.
+//!
+//! Shape checks bring their own null, and time held back has no say in them: ten scans in a month make
+//! the eleventh no less of one. Their cut goes with the budget alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::budget::Budget;
+use crate::deviation::{Deviation, Kind};
+
+const DAY_SECS: i64 = 86_400;
+
+/// Held-back time is cut into pieces of this length.
+const BLOCK_SECS: i64 = 6 * 3600;
+
+/// Blocks older than this are forgotten.
+const KEPT_SECS: i64 = 28 * DAY_SECS;
+
+/// How many days of held-back time the prior is worth.
+const PRIOR_DAYS: f64 = 3.0;
+
+/// With held-back time of at least this a class is said to be calibrated by it.
+pub(crate) const CALIBRATED_AFTER_DAYS: f64 = 7.0;
+
+/// What is less surprising than this is not even a candidate, whatever the budget.
+pub(crate) const RATIO_MAX: f64 = 30.0;
+
+/// The most surprising blocks, from which the tail beyond them is drawn.
+const TAIL_BLOCKS: usize = 20;
+
+/// With fewer blocks than this nothing is drawn beyond them.
+const TAIL_BLOCKS_MIN: usize = 5;
+
+/// The least mean excess, in e-foldings: a few equal values must not make a cliff.
+const EXCESS_MIN: f64 = 0.25;
+
+/// Blocks remembered; the oldest go first.
+const BLOCKS_MAX: usize = 1 << 16;
+
+/// Profile checks that share a part of the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Class {
+    /// New peers and ports.
+    Novelty,
+    /// Volumes and counts.
+    Level,
+}
+
+impl Class {
+    pub(crate) const ALL: [Self; 2] = [Self::Novelty, Self::Level];
+
+    /// The part of the budget; shape checks have the rest.
+    const SHARE: f64 = 0.4;
+
+    fn of(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::NewPeer | Kind::NewPort => Some(Self::Novelty),
+            Kind::Volume | Kind::DeniedSpike | Kind::FanOut => Some(Self::Level),
+            Kind::PortScan | Kind::Sweep | Kind::Beacon | Kind::Incident => None,
+        }
+    }
+}
+
+/// The least ratio of a service in a block.
+pub(crate) type BlockRow = (i64, Class, Arc<str>, f64);
+
+/// How surprising things were in held-back time.
+#[derive(Clone, Debug)]
+pub(crate) struct Calibration {
+    budget: Budget,
+    /// When held-back time began, per class, Unix seconds.
+    since: BTreeMap<Class, i64>,
+    blocks: BTreeMap<(i64, Class, Arc<str>), f64>,
+    /// The scores of each class before a block, highest first.
+    scores: BTreeMap<Class, (i64, Vec<f64>)>,
+}
+
+impl Calibration {
+    /// Nothing held back yet.
+    pub(crate) fn new(budget: Budget) -> Self {
+        let (since, blocks, scores) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { budget, since, blocks, scores }
+    }
+
+    /// A window begins; from the first on time is held back.
+    pub(crate) fn begin(&mut self, start: i64) {
+        for class in Class::ALL {
+            self.since.entry(class).or_insert(start);
+        }
+    }
+
+    /// What a baseline tells of a class: how surprising it would have been at these times.
+    pub(crate) fn know(&mut self, class: Class, since: i64, past: Vec<(i64, Arc<str>, f64)>) {
+        self.since.insert(class, since);
+        for (time, service, ratio) in past {
+            self.add((time.div_euclid(BLOCK_SECS), class, service, ratio));
+        }
+    }
+
+    /// A window had this in it.
+    pub(crate) fn note(&mut self, start: i64, deviation: &Deviation) {
+        let Some(class) = Class::of(deviation.kind) else { return };
+        let service = Arc::clone(&deviation.workload.service);
+        self.add((start.div_euclid(BLOCK_SECS), class, service, deviation.cut_ratio));
+    }
+
+    fn add(&mut self, (block, class, service, ratio): BlockRow) {
+        let least = self.blocks.entry((block, class, service)).or_insert(f64::INFINITY);
+        *least = least.min(ratio);
+        if self.blocks.len() > BLOCKS_MAX {
+            self.blocks.pop_first();
+        }
+    }
+
+    /// Forgets what is too old to say anything.
+    pub(crate) fn forget_before(&mut self, start: i64) {
+        let oldest = (start - KEPT_SECS).div_euclid(BLOCK_SECS);
+        self.blocks = self.blocks.split_off(&(oldest, Class::Novelty, Arc::from("")));
+    }
+
+    /// Whether a deviation is worth its share of the budget. `lift` is by how much likelier what is known
+    /// besides makes it.
+    pub(crate) fn is_news(&mut self, start: i64, deviation: &Deviation, lift: f64) -> bool {
+        let ratio = deviation.cut_ratio / lift;
+        let budget = self.budget.of_a_day();
+        match Class::of(deviation.kind) {
+            Some(class) => self.rate_per_day(start, class, ratio) <= Class::SHARE * budget,
+            None => ratio <= budget,
+        }
+    }
+
+    /// Days of held-back time behind every judgement of a profile check.
+    pub(crate) fn held_days(&self, start: i64) -> f64 {
+        let begun = self.since.values().copied().max().unwrap_or(start);
+        (start - begun).clamp(0, KEPT_SECS) as f64 / DAY_SECS as f64
+    }
+
+    /// How many services a day have something as surprising.
+    fn rate_per_day(&mut self, start: i64, class: Class, ratio: f64) -> f64 {
+        let block = start.div_euclid(BLOCK_SECS);
+        let begun = self.since.get(&class).copied().unwrap_or(start);
+        let until = (block * BLOCK_SECS).max(begun);
+        let days = (until - begun).min(KEPT_SECS) as f64 / DAY_SECS as f64;
+        if days < PRIOR_DAYS {
+            return Class::SHARE * ratio;
+        }
+        let seen = exceeding(self.scores_before(block, class), -ratio.ln());
+        (seen + PRIOR_DAYS * Class::SHARE * ratio) / (days + PRIOR_DAYS)
+    }
+
+    /// The scores of a class in the blocks before one, highest first.
+    fn scores_before(&mut self, block: i64, class: Class) -> &[f64] {
+        let (of, scores) = self.scores.entry(class).or_insert((i64::MIN, Vec::new()));
+        if *of != block {
+            *of = block;
+            let before = self.blocks.range(..(block, Class::Novelty, Arc::from("")));
+            let of_class = before.filter(|((_, other, _), _)| *other == class);
+            *scores = of_class.map(|(_, ratio)| -ratio.ln()).collect();
+            scores.sort_by(|a, b| b.total_cmp(a));
+        }
+        scores
+    }
+
+    /// Everything it knows, in order: when held-back time began, and the blocks.
+    pub(crate) fn rows(&self) -> (Vec<(Class, i64)>, Vec<BlockRow>) {
+        let since = self.since.iter().map(|(&class, &time)| (class, time)).collect();
+        let row = |((block, class, service), ratio): (&(i64, Class, Arc<str>), &f64)| {
+            (*block, *class, Arc::clone(service), *ratio)
+        };
+        (since, self.blocks.iter().map(row).collect())
+    }
+
+    /// What [`Self::rows`] told, for a run with this budget.
+    pub(crate) fn restore(
+        since: impl IntoIterator<Item = (Class, i64)>,
+        rows: impl IntoIterator<Item = BlockRow>,
+    ) -> Self {
+        let mut calibration = Self::new(Budget::default());
+        calibration.since = since.into_iter().collect();
+        rows.into_iter().for_each(|row| calibration.add(row));
+        calibration
+    }
+
+    /// The same with another budget.
+    #[must_use]
+    pub(crate) fn with_budget(self, budget: Budget) -> Self {
+        Self { budget, ..self }
+    }
+}
+
+/// How many of the scores, which descend, reach a score; beyond those seen, how many would.
+fn exceeding(scores: &[f64], score: f64) -> f64 {
+    let n_above = scores.partition_point(|&other| other >= score);
+    let n_tail = scores.len().min(TAIL_BLOCKS);
+    if n_above >= n_tail || n_tail < TAIL_BLOCKS_MIN {
+        return n_above as f64;
+    }
+    let threshold = scores[n_tail - 1];
+    let excess: f64 = scores[..n_tail].iter().map(|other| other - threshold).sum();
+    let mean = (excess / n_tail as f64).max(EXCESS_MIN);
+    n_tail as f64 * (-(score - threshold) / mean).exp()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+use super::*;
+
+fn contact(peer: &str) -> Contact {
+    let (untold, bytes_out, bytes_in) = (1, 100, 100);
+    Contact {
+        peer: peer.into(),
+        first: 0,
+        last: 9,
+        untold,
+        bytes_out,
+        bytes_in,
+        sample: String::new(),
+    }
+}
+
+/// A workload without a role that goes to these ports of the server of each name's number.
+fn member(edges: &[(&str, u16)]) -> Member {
+    let edges = edges.iter().map(|&(peer, port)| {
+        let address = Address::from(u128::from(peer.as_bytes()[0]));
+        ((Arc::from(peer), port, 6), BTreeMap::from([(address, contact(peer))]))
+    });
+    Member {
+        service: "x".into(),
+        role_known: false,
+        first: 0,
+        last: 0,
+        grown: 0,
+        is_told: false,
+        edges: edges.collect(),
+    }
+}
+
+const COMMON: [(&str, u16); 8] =
+    [("d", 53), ("d", 88), ("d", 135), ("d", 389), ("d", 445), ("d", 464), ("d", 636), ("d", 3268)];
+
+fn with(more: &[(&'static str, u16)]) -> Member {
+    member(&[&COMMON[..], more].concat())
+}
+
+fn chance_of(odd: &Member, others: &[Member]) -> Option<f64> {
+    let names = (0..).map(|n: usize| Arc::<str>::from(format!("m{n}")));
+    let all = names.zip(others.iter().cloned()).chain([(Arc::from("odd"), odd.clone())]);
+    let siblings = Siblings::restore(all);
+    let of = siblings.of(&"odd".into(), odd, 0);
+    let others: BTreeSet<&Edge> = of.iter().flat_map(|sibling| sibling.edges.keys()).collect();
+    let alone = odd.edges.iter().filter(|(edge, _)| !others.contains(edge));
+    let servers: BTreeSet<&Address> = alone.flat_map(|(_, contacts)| contacts.keys()).collect();
+    (!of.is_empty()).then(|| chance(&group(&of, odd), servers.len()))
+}
+
+#[test]
+fn three_servers_that_no_sibling_goes_to_are_no_chance() {
+    let odd = with(&[("f", 445), ("g", 445), ("h", 5985)]);
+    let p = chance_of(&odd, &[with(&[]), with(&[])]).unwrap();
+    assert!(p <= 2.0 * P_MAX, "{p}");
+}
+
+#[test]
+fn many_ports_of_one_server_count_once() {
+    let one = chance_of(&with(&[("f", 445)]), &[with(&[])]).unwrap();
+    let ports = chance_of(&with(&[("f", 445), ("f", 135), ("f", 139)]), &[with(&[])]).unwrap();
+    assert!((one - ports).abs() < 1e-12 && one > 10.0 * P_MAX, "{one} {ports}");
+}
+
+#[test]
+fn where_siblings_have_ways_of_their_own_one_more_is_no_news() {
+    let odd = with(&[("f", 445), ("g", 445), ("h", 445)]);
+    let own = |peer: &'static str| with(&[(peer, 80), (peer, 81), (peer, 82)]);
+    let p = chance_of(&odd, &[own("p"), own("q"), own("r")]).unwrap();
+    assert!(p > 50.0 * P_MAX, "{p}");
+}
+
+#[test]
+fn what_a_told_sibling_does_alone_is_not_how_siblings_are() {
+    let odd = with(&[("f", 445)]);
+    let loud = with(&[("p", 80), ("q", 81), ("r", 82)]);
+    let before = chance_of(&odd, std::slice::from_ref(&loud)).unwrap();
+    let after = chance_of(&odd, &[Member { is_told: true, ..loud }]).unwrap();
+    assert!(after < before / 3.0, "{before} {after}");
+}
+
+#[test]
+fn who_shares_little_is_no_sibling() {
+    let stranger = member(&[("d", 53), ("x", 1), ("y", 2), ("z", 3), ("w", 4), ("v", 5)]);
+    assert_eq!(chance_of(&with(&[("f", 445)]), &[stranger]), None);
+}
