@@ -70,7 +70,10 @@ fn by_rate(
     key: &EdgeKey,
 ) -> Option<News> {
     let class = novelty::class(key)?;
-    if novelty::is_known(evidence, key) || (class == Novel::Inside && is_newborn(context, key)) {
+    if novelty::is_known(evidence, key)
+        || is_echo(evidence, key)
+        || (class == Novel::Inside && is_newborn(context, key))
+    {
         return None;
     }
     let service = &window.workload.service;
@@ -85,6 +88,17 @@ fn by_rate(
     ]);
     let (p_value, cut_ratio) = (rate.p_value(), rate.cut_ratio());
     (cut_ratio <= RATIO_MAX).then_some(News { p_value, cut_ratio, facts })
+}
+
+/// Whether a ping goes back to who is known to ping. Logs do not tell a request from its reply, so who
+/// asked is not sure of what has no ports.
+fn is_echo(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
+    let direction = match key.direction {
+        Direction::In => Direction::Out,
+        Direction::Out => Direction::In,
+    };
+    matches!(key.protocol, 1 | 58)
+        && novelty::is_known(evidence, &EdgeKey { direction, ..key.clone() })
 }
 
 fn by_birth(context: &mut Context<'_>, key: &EdgeKey) -> Option<News> {
