@@ -12,9 +12,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::duration;
 
 mod backfill;
+mod evaluate;
 mod watch;
 
 pub(crate) use backfill::BackfillArgs;
+pub(crate) use evaluate::EvaluateArgs;
 #[cfg(feature = "watch")]
 pub(crate) use watch::LogForm;
 pub(crate) use watch::WatchArgs;
@@ -76,6 +78,11 @@ pub(crate) enum Command {
         after_help = "Example: tidegate explain tg-0123456789abcdef --findings findings.jsonl"
     )]
     Explain(ExplainArgs),
+    /// Measure the judging on made-up estates with attacks in them: recall, false findings, time to detect.
+    #[command(
+        after_help = "Example: tidegate evaluate --scenarios intrusion,shop --seeds 1000..1010"
+    )]
+    Evaluate(EvaluateArgs),
     /// Ask in SQL: over flow logs, conversations, a baseline and findings.
     #[command(
         mut_arg("sources", |sources| sources.required(false)),

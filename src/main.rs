@@ -7,6 +7,7 @@ mod commands;
 mod delivery;
 mod described;
 mod duration;
+mod evaluate;
 mod flags;
 mod identity;
 mod judging;

@@ -84,6 +84,13 @@ pub struct Page {
     pub text: Vec<u8>,
 }
 
+impl Page {
+    /// The first second after its five minutes, Unix seconds.
+    pub fn until(&self) -> i64 {
+        self.from + FILE_SECS
+    }
+}
+
 /// Files as text in memory, taken as time goes by.
 #[derive(Debug)]
 pub(crate) struct Pages {
@@ -115,7 +122,7 @@ impl Pages {
     /// Hands over the pages that can get no more records from a time on, oldest first.
     pub(crate) fn take_before(&mut self, time: i64, take: &mut dyn FnMut(&Page)) {
         self.open.sort_by_key(|page| page.from);
-        let is_done = |page: &mut Page| page.from + FILE_SECS <= time;
+        let is_done = |page: &mut Page| page.until() <= time;
         for mut page in self.open.extract_if(.., is_done) {
             take(&page);
             page.text.clear();

@@ -4,6 +4,7 @@ mod backfill;
 mod baseline;
 mod demo;
 pub(crate) mod detect;
+mod evaluate;
 pub(crate) mod explain;
 mod generate;
 pub(crate) mod learn;
@@ -38,6 +39,7 @@ pub(crate) fn run(arguments: Cli) -> Result<Ending> {
         Command::Services(args) => services::run(&args),
         Command::Sources(command) => sources::run(&command),
         Command::Explain(args) => explain::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut output::stdout());

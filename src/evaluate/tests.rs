@@ -1,0 +1,91 @@
+//! Evaluations of single seeds, against the commands they stand for.
+
+use std::path::PathBuf;
+
+use datasets::Options;
+use detect::Budget;
+use jiff::Timestamp;
+
+use super::trial::Found;
+use super::*;
+use crate::advice::Planning;
+use crate::commands::detect::{self as detecting, Terms as DetectTerms};
+use crate::commands::learn;
+use crate::flags::{AwsArgs, SourceArgs};
+use crate::plan::ReadPlan;
+
+fn terms(names: &[&str]) -> Terms {
+    let is_wanted = |s: &&datasets::Scenario| names.contains(&s.name);
+    let scenarios = datasets::scenarios().iter().filter(is_wanted).collect();
+    Terms { scenarios, learn_days: 1, services: 12, budget: Budget::default() }
+}
+
+/// What `learn` and `detect` read of a folder that `generate` wrote.
+fn source(dir: &std::path::Path, since: Option<&str>, until: Option<&str>) -> SourceArgs {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let inventory: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    SourceArgs {
+        sources: vec![dir.join("AWSLogs").display().to_string()],
+        inventory,
+        inventory_time: None,
+        labels: None,
+        ip_ranges: None,
+        flow_logs: None,
+        log_format: None,
+        interval: None,
+        timezone: "UTC".to_owned(),
+        since: since.map(str::to_owned),
+        until: until.map(str::to_owned),
+        lateness: 1200,
+        aws: AwsArgs::default(),
+    }
+}
+
+#[test]
+fn a_branch_is_judged_as_the_commands_judge_the_scenario_generated_whole() {
+    for name in ["intrusion", "rolling-deploy"] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { seed: 3, services: 12, days: 2, ..Options::new(name) };
+        let summary = datasets::write(dir.path(), &options).unwrap();
+        let until = Timestamp::from_second(summary.learn_until).unwrap().to_string();
+        let learned = ReadPlan::of(&source(dir.path(), None, Some(&until)), None).unwrap();
+        let (baseline, _) = learn::learn(learned).unwrap();
+        let judged = ReadPlan::of(&source(dir.path(), Some(&until), None), None).unwrap();
+        let (terms_of_detect, planning) = (DetectTerms::default(), Planning::default());
+        let detected = detecting::detect(judged, baseline, terms_of_detect, &planning).unwrap();
+
+        let evaluation = run(&(3..4), &terms(&[name])).unwrap();
+        let [outcome] = evaluation.outcomes.as_slice() else { panic!("one run") };
+        let stages: Vec<_> = outcome.attacks.iter().map(|attack| attack.stage.clone()).collect();
+        assert_eq!(stages, summary.stages, "{name}");
+        let told = |f: &::detect::Finding| {
+            let action = f.suggestion.as_ref().map(|suggestion| suggestion.action.clone());
+            (f.id.clone(), f.severity, f.first_seen.clone(), f.summary.clone(), action)
+        };
+        let found = |f: &Found| {
+            (f.id.clone(), f.severity, f.first_seen.clone(), f.summary.clone(), f.action.clone())
+        };
+        let expected: Vec<_> = detected.findings.iter().map(told).collect();
+        let findings: Vec<_> = outcome.findings.iter().map(found).collect();
+        assert_eq!(findings, expected, "{name}");
+        assert_eq!(findings.is_empty(), stages.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn the_same_seeds_give_the_same_document_whatever_thread_was_first() {
+    let terms = terms(&["shop", "port-scan", "sweep"]);
+    let first = run(&(5..8), &terms).unwrap();
+    let again = run(&(5..8), &terms).unwrap();
+    let text = |evaluation: &Evaluation| format!("{:#}", to_json(evaluation));
+    assert_eq!(text(&first), text(&again));
+    let document = to_json(&first);
+    assert_eq!(document["schema"], "tidegate.evaluation/1");
+    assert_eq!(document["seeds"], serde_json::json!([5, 6, 7]));
+    assert_eq!(document["scenarios"]["shop"]["recall"], serde_json::Value::Null);
+    assert_eq!(document["scenarios"]["port-scan"]["recall"], 1.0);
+    assert_eq!(document["scenarios"]["port-scan"]["median_windows_to_detect"], 1.0);
+    assert_eq!(document["total"]["laid_in"], 6);
+    assert_eq!(document["total"]["judged_days"], 9);
+}

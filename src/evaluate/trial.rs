@@ -1,0 +1,225 @@
+//! One seed: histories are learned once, and every scenario is judged on a branch of its history.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::Result;
+use datasets::{Format, Life, Options, Scenario, Snapshot, Stage};
+use detect::suggest::PlanBudget;
+use detect::{Budget, Judge, JudgeOptions, Severity};
+use ingest::FieldSet;
+use ingest::inventory::{self, Inventory};
+use jiff::tz::TimeZone;
+use model::baseline::{Baseline, RangesUse};
+use model::fold::FoldOptions;
+use model::identity::{Directory, IdentityOptions};
+
+use super::feed::Feed;
+use super::watched::{Told, Watched};
+use crate::advice::Planning;
+use crate::commands::learn::Learner;
+use crate::judging::Judging;
+
+/// The logs' aggregation interval, and the windows that go with it.
+const INTERVAL_SECS: u32 = 60;
+pub(crate) const WINDOW_SECS: i64 = 300;
+
+/// What is judged, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) scenarios: Vec<&'static Scenario>,
+    /// Days learned before the judged ones.
+    pub(crate) learn_days: u32,
+    /// Services of the estate.
+    pub(crate) services: u32,
+    pub(crate) budget: Budget,
+}
+
+/// What came of judging one scenario under one seed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) scenario: &'static str,
+    pub(crate) seed: u64,
+    pub(crate) judged_days: u32,
+    pub(crate) records: u64,
+    pub(crate) attacks: Vec<Attack>,
+    pub(crate) findings: Vec<Found>,
+}
+
+/// An attack that was laid in.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Attack {
+    pub(crate) stage: Stage,
+    pub(crate) detection: Option<Detection>,
+}
+
+/// How an attack was found.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Detection {
+    /// Windows from its first record, both counted.
+    pub(crate) windows: u64,
+    /// The kinds of deviation that named it.
+    pub(crate) kinds: BTreeSet<&'static str>,
+}
+
+/// A finding that was told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) id: String,
+    pub(crate) kind: &'static str,
+    pub(crate) severity: Severity,
+    pub(crate) first_seen: String,
+    pub(crate) summary: String,
+    /// Whether an attack explains it.
+    pub(crate) is_true: bool,
+    /// What it suggests, if anything.
+    pub(crate) action: Option<String>,
+}
+
+impl Found {
+    /// Whether its plan cuts something off.
+    pub(crate) fn is_quarantine(&self) -> bool {
+        let cuts = ["isolate-workload", "cut-remote", "remove-rule"];
+        self.action.as_deref().is_some_and(|action| cuts.contains(&action))
+    }
+}
+
+/// Judges every scenario under one seed.
+pub(crate) fn run(seed: u64, terms: &Terms) -> Result<Vec<Outcome>> {
+    let mut by_history: BTreeMap<&str, Vec<&'static Scenario>> = BTreeMap::new();
+    for scenario in &terms.scenarios {
+        by_history.entry(scenario.history()).or_default().push(scenario);
+    }
+    let mut outcomes = Vec::new();
+    for scenarios in by_history.values() {
+        let Some(first) = scenarios.first() else { continue };
+        let history = History::learn(seed, first, terms)?;
+        for scenario in scenarios {
+            outcomes.push(history.judge(scenario, terms)?);
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Days that are learned, and what was learned from them.
+struct History {
+    seed: u64,
+    life: Life,
+    inventories: Vec<Inventory>,
+    baseline: Baseline,
+}
+
+impl History {
+    fn learn(seed: u64, scenario: &Scenario, terms: &Terms) -> Result<Self> {
+        let options = Options {
+            seed,
+            services: terms.services,
+            days: terms.learn_days + scenario.judged_days(),
+            interval_secs: INTERVAL_SECS,
+            format: Format::V5,
+            ..Options::new(scenario.name)
+        };
+        let mut life = Life::new(&options)?;
+        let learn_until = life.learn_until();
+        let inventories = read_all(&life.snapshots(learn_until))?;
+        let mut feed = feed(&inventories);
+        let mut learner = Learner { baseline: Baseline::default() };
+        let mut taken = Ok(());
+        life.live(learn_until, &mut |page| {
+            if taken.is_ok() {
+                taken = feed.take(page, &mut learner);
+            }
+        });
+        taken?;
+        feed.finish(&mut learner)?;
+        let mut baseline = learner.baseline;
+        let learned = &mut baseline.learned;
+        learned.interval_secs = Some(INTERVAL_SECS.into());
+        learned.fields = FieldSet::of(Format::V5.fields());
+        learned.ip_ranges = Some(RangesUse::of(&feed.directory));
+        Ok(Self { seed, life, inventories, baseline })
+    }
+
+    /// Judges a scenario's days on a branch, as `detect --baseline` would.
+    fn judge(&self, scenario: &'static Scenario, terms: &Terms) -> Result<Outcome> {
+        let mut life = self.life.branch(scenario.name)?;
+        let mut inventories = self.inventories.clone();
+        inventories.extend(read_all(&life.snapshots(life.end()))?);
+        let mut feed = feed(&inventories);
+        let judge = Judge::new(judge_options(terms), self.baseline.clone());
+        let planning = Planning::default();
+        let judging = Judging::new(judge, i64::MIN, &planning, PlanBudget::default());
+        let mut watched = Watched::new(judging);
+        let mut taken = Ok(());
+        life.live(life.end(), &mut |page| {
+            if taken.is_ok() {
+                taken = feed.take(page, &mut watched);
+            }
+        });
+        taken?;
+        feed.finish(&mut watched)?;
+        let told = watched.findings(&feed.directory);
+        let mut stages = life.stages();
+        stages.retain(|stage| stage.last_seen >= life.learn_until());
+        Ok(Outcome {
+            scenario: scenario.name,
+            seed: self.seed,
+            judged_days: scenario.judged_days(),
+            records: life.records(),
+            findings: told.iter().map(|told| found(told, &stages)).collect(),
+            attacks: stages.into_iter().map(|stage| attack(stage, &told)).collect(),
+        })
+    }
+}
+
+fn judge_options(terms: &Terms) -> JudgeOptions {
+    JudgeOptions {
+        zone: TimeZone::UTC,
+        window_secs: WINDOW_SECS,
+        interval_secs: INTERVAL_SECS.into(),
+        warmup_secs: 0,
+        budget: terms.budget,
+        blind: BTreeSet::new(),
+    }
+}
+
+fn feed(inventories: &[Inventory]) -> Feed {
+    let identity = IdentityOptions { inventories: inventories.to_vec(), ..Default::default() };
+    Feed::new(FoldOptions::new(WINDOW_SECS), Directory::new(identity))
+}
+
+fn read_all(snapshots: &[Snapshot]) -> Result<Vec<Inventory>> {
+    let read = |snapshot: &Snapshot| {
+        let read = inventory::read(Path::new("network-interfaces.json"), snapshot.json.as_bytes());
+        Ok(Inventory { taken_at: Some(snapshot.taken_at), ..read? })
+    };
+    snapshots.iter().map(read).collect()
+}
+
+fn found(told: &Told, stages: &[Stage]) -> Found {
+    let finding = &told.finding;
+    let explains = |stage: &Stage| told.traces.iter().any(|t| t.belongs(stage, WINDOW_SECS));
+    Found {
+        id: finding.id.clone(),
+        kind: finding.kind.name(),
+        severity: finding.severity,
+        first_seen: finding.first_seen.clone(),
+        summary: finding.summary.clone(),
+        is_true: stages.iter().any(explains),
+        action: finding.suggestion.as_ref().map(|suggestion| suggestion.action.clone()),
+    }
+}
+
+fn attack(stage: Stage, told: &[Told]) -> Attack {
+    let naming: Vec<_> = told
+        .iter()
+        .flat_map(|told| &told.traces)
+        .filter(|trace| trace.names(&stage, WINDOW_SECS))
+        .filter_map(|trace| Some((trace.windows_to(&stage, WINDOW_SECS)?, trace.kind.name())))
+        .collect();
+    let detection = naming.iter().map(|&(windows, _)| windows).min().map(|windows| Detection {
+        windows,
+        kinds: naming.iter().map(|&(_, kind)| kind).collect(),
+    });
+    Attack { stage, detection }
+}
