@@ -109,25 +109,28 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
-    /// What to make; `list` lists the scenarios.
+    /// What to make; `list` lists the scenarios and topologies.
     #[arg(long, value_name = "NAME")]
     pub(crate) scenario: String,
+    /// Whose services: shop, online-boutique, sock-shop, train-ticket or social-network [default: shop].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) topology: Option<String>,
     /// The folder to write to; made if it is not there.
     #[arg(long, value_name = "DIR", required_unless_present = "list")]
     pub(crate) out: Option<PathBuf>,
     /// Everything drawn at random follows from it.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Number of services, 12 to 60.
+    /// Number of the shop's services, 12 to 60.
     #[arg(long, value_name = "N")]
     pub(crate) services: Option<u32>,
-    /// Number of days; attacks fall on the last one.
+    /// Number of days; attacks fall on the last one, or the last few where they take longer.
     #[arg(long, value_name = "N")]
     pub(crate) days: Option<u32>,
     /// About how many records, by making all traffic busier or quieter.
     #[arg(long, value_name = "N")]
     pub(crate) records: Option<u64>,
-    /// Only list the scenarios.
+    /// Only list the scenarios and topologies.
     #[arg(long, hide = true)]
     pub(crate) list: bool,
 }

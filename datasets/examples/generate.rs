@@ -1,13 +1,13 @@
 //! Generates a dataset from the command line:
 //! `cargo run --release -p datasets --example generate -- SCENARIO DIR [KEY=VALUE…]`.
 //!
-//! Keys: `seed`, `services`, `days`, `records`, `interval`, `start`, `format` (v2 or v5).
+//! Keys: `topology`, `seed`, `services`, `days`, `records`, `interval`, `start`, `format` (v2 or v5).
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
 use std::path::Path;
 
-use datasets::{Format, Options, scenarios, write};
+use datasets::{Format, Options, scenarios, topologies, write};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -16,7 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             "usage: generate SCENARIO DIR [seed=N services=N days=N records=N interval=60|600]"
         );
         for scenario in scenarios() {
-            println!("  {:16}{}", scenario.name, scenario.description);
+            println!("  {:22} {}", scenario.name, scenario.description);
+        }
+        for topology in topologies() {
+            println!("  topology={:13} {}", topology.name, topology.description);
         }
         return Ok(());
     };
@@ -31,6 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn set(options: &mut Options, argument: &str) -> Result<(), Box<dyn Error>> {
     let (key, value) = argument.split_once('=').ok_or("expected KEY=VALUE")?;
     match key {
+        "topology" => value.clone_into(&mut options.topology),
         "seed" => options.seed = value.parse()?,
         "services" => options.services = value.parse()?,
         "days" => options.days = value.parse()?,

@@ -1,6 +1,7 @@
-//! Addresses: the shop's subnets and how they are handed out, and the strangers outside.
+//! Addresses: the subnets and how they are handed out, and the strangers outside.
 
 use std::collections::VecDeque;
+use std::net::Ipv6Addr;
 
 use crate::MINUTE_SECS;
 use crate::random::{Rng, mixed};
@@ -8,7 +9,7 @@ use crate::random::{Rng, mixed};
 /// How long a given-back address stays unused.
 const REST_SECS: i64 = 15 * MINUTE_SECS;
 
-/// A subnet of the shop's VPC.
+/// A subnet of the VPC.
 #[derive(Debug)]
 pub(crate) struct Subnet {
     pub(crate) id: &'static str,
@@ -19,8 +20,11 @@ pub(crate) struct Subnet {
 }
 
 const fn subnet(id: &'static str, zone: [&'static str; 2], third_octet: u32) -> Subnet {
-    Subnet { id, zone: zone[0], zone_id: zone[1], network: 0x0a14_0000 | (third_octet << 8) }
+    Subnet { id, zone: zone[0], zone_id: zone[1], network: SUBNETS_START + (third_octet << 8) }
 }
+
+/// 10.20.0.0, where the VPC's two ranges of 65,536 addresses start.
+const SUBNETS_START: u32 = 0x0a14_0000;
 
 const ZONE_A: [&str; 2] = ["eu-central-1a", "euc1-az2"];
 const ZONE_B: [&str; 2] = ["eu-central-1b", "euc1-az3"];
@@ -33,6 +37,12 @@ pub(crate) static PUBLIC: [Subnet; 2] =
 pub(crate) static PRIVATE: [Subnet; 2] = [
     subnet("subnet-0e5f8a17b3c64d290", ZONE_A, 16),
     subnet("subnet-0172c9d4e6fa83b5e", ZONE_B, 32),
+];
+
+/// 10.21.16.0/20 and 10.21.32.0/20, in the range the VPC was widened by; private too.
+pub(crate) static MOVED: [Subnet; 2] = [
+    subnet("subnet-07b1e64f9d02c85a3", ZONE_A, 0x100 + 16),
+    subnet("subnet-0d38a5f7261ce904b", ZONE_B, 0x100 + 32),
 ];
 
 /// The addresses of one subnet that nobody has.
@@ -65,6 +75,19 @@ impl Pool {
     pub(crate) fn give_back(&mut self, now: i64, address: u32) {
         self.returned.push_back((now, address));
     }
+}
+
+/// The IPv6 address of whoever has an address of version 4. A /64 of the VPC's two /56 for each of
+/// its subnets; outside, a /48 for what is a /24 there.
+pub(crate) fn v6(address: u32) -> Ipv6Addr {
+    let is_inside = address >> 17 == SUBNETS_START >> 17;
+    let bits = if is_inside {
+        let network = 0x2a05_d014_0f3a_5e00_u64 | u64::from(address >> 8 & 0x1ff);
+        u128::from(network) << 64 | u128::from(mixed(address.into()))
+    } else {
+        0x2608_u128 << 112 | u128::from(address >> 8) << 80 | u128::from(address & 0xff)
+    };
+    Ipv6Addr::from(bits)
 }
 
 /// The service name of an address that is not AWS's.

@@ -1,10 +1,12 @@
-//! The shop's services and network interfaces as they are at one time.
+//! The services and network interfaces as they are at one time.
 
 use std::collections::HashMap;
 
-use crate::address::{PRIVATE, PUBLIC, Pool, Subnet, stranger};
-use crate::catalogue::{self, Entry, Kind};
+use crate::address::{MOVED, PRIVATE, PUBLIC, Pool, Subnet, stranger};
+use crate::catalogue::{Entry, Kind};
 use crate::random::Rng;
+use crate::topology::Topology;
+use crate::variety::Variety;
 
 /// The number of an interface; never given to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,6 +15,12 @@ pub(crate) struct InterfaceIdx(usize);
 /// The number of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ServiceIdx(usize);
+
+#[cfg(test)]
+impl ServiceIdx {
+    /// The first service of any estate.
+    pub(crate) const FIRST: Self = Self(0);
+}
 
 /// Whom an interface belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +52,47 @@ pub(crate) struct Service {
     pub(crate) entry: Entry,
     pub(crate) group_id: String,
     pub(crate) replicas: Vec<InterfaceIdx>,
+    /// The services it calls.
+    pub(crate) calls: Vec<ServiceIdx>,
+    home: Home,
+}
+
+/// Where a service's new replicas start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Home {
+    Usual,
+    /// In the subnets that were added later.
+    Moved,
+    /// Nowhere: it is no more.
+    Gone,
+}
+
+/// What becomes of an interface's records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Capture {
+    /// They are written.
+    #[default]
+    On,
+    /// They are skipped at one interface in so many, which says so.
+    Skipping(u64),
+    /// The flow log is deleted.
+    Off,
+}
+
+/// What is so for the time being.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weather {
+    /// People against as many as usual.
+    pub(crate) demand: f64,
+    /// The share of the visitors who usually go to another region.
+    pub(crate) elsewhere: f64,
+    pub(crate) capture: Capture,
+    /// The share of the connections that go over IPv6, of those that could.
+    pub(crate) v6_share: f64,
+}
+
+impl Weather {
+    const USUAL: Self = Self { demand: 1.0, elsewhere: 0.0, capture: Capture::On, v6_share: 0.0 };
 }
 
 /// Everything in the VPC.
@@ -53,6 +102,11 @@ pub(crate) struct Estate {
     services: Vec<Service>,
     by_address: HashMap<u32, InterfaceIdx>,
     pools: Vec<Pool>,
+    pub(crate) topology: &'static Topology,
+    pub(crate) variety: Variety,
+    pub(crate) weather: Weather,
+    /// The store administrators have no business with.
+    pub(crate) sealed: Option<ServiceIdx>,
     /// The load balancer's nodes.
     pub(crate) balancer: Vec<InterfaceIdx>,
     pub(crate) nat_gateway: InterfaceIdx,
@@ -61,15 +115,24 @@ pub(crate) struct Estate {
 }
 
 impl Estate {
-    /// A shop with the first `n_services` of the catalogue, as of a time.
-    pub(crate) fn new(seed: u64, n_services: usize, growth: usize, now: i64) -> Self {
+    /// An estate with the first `n_services` of a topology, as of a time.
+    pub(crate) fn new(
+        seed: u64,
+        (topology, n_services): (&'static Topology, usize),
+        variety: Variety,
+        now: i64,
+    ) -> Self {
         let mut rng = Rng::new(seed, "estate");
         let nat_gateway_id = format!("nat-0{}", rng.hex(16));
         let mut estate = Self {
             interfaces: Vec::new(),
             services: Vec::new(),
             by_address: HashMap::new(),
-            pools: PUBLIC.iter().chain(&PRIVATE).map(Pool::new).collect(),
+            pools: PUBLIC.iter().chain(&PRIVATE).chain(&MOVED).map(Pool::new).collect(),
+            topology,
+            variety,
+            weather: Weather::USUAL,
+            sealed: None,
             balancer: Vec::new(),
             nat_gateway: InterfaceIdx(0),
             nat_gateway_id,
@@ -78,18 +141,41 @@ impl Estate {
         estate.nat_gateway = estate.attach(Owner::NatGateway, 0, now);
         estate.balancer =
             (0..2).map(|zone| estate.attach(Owner::LoadBalancer, zone, now)).collect();
-        estate.add_service(catalogue::BASTION, 1, now);
-        for entry in &catalogue::SERVICES[..n_services.min(catalogue::SERVICES.len())] {
-            estate.add_service(*entry, entry.replicas * growth, now);
+        let mut varied = Rng::new(seed, "wiring");
+        estate.add_service(topology.bastion, topology.bastion.replicas, now);
+        for entry in &topology.services[..n_services.min(topology.services.len())] {
+            let larger = estate.variety.larger;
+            let extra = (0..2).filter(|_| varied.chance(larger)).count();
+            estate.add_service(*entry, entry.replicas * estate.variety.growth + extra, now);
         }
+        estate.wire_up(&mut varied);
         estate
+    }
+
+    /// Lets the services call those the topology lists, and now and then one more.
+    fn wire_up(&mut self, rng: &mut Rng) {
+        let callable = self.of_kind(|kind| kind == Kind::App || kind.is_pooled());
+        for caller in self.services() {
+            let entry = self.service(caller).entry;
+            let mut calls: Vec<ServiceIdx> =
+                entry.calls.iter().filter_map(|name| self.named(name)).collect();
+            if entry.kind.is_app() && rng.chance(self.variety.wired) {
+                let one_more = rng.pick(&callable);
+                calls.extend(one_more.filter(|one| *one != caller && !calls.contains(one)));
+            }
+            self.services[caller.0].calls = calls;
+        }
+        if self.variety.spread > 0.0 {
+            self.sealed = rng.pick(&self.of_kind(Kind::is_store));
+        }
     }
 
     /// Adds a service with that many replicas.
     pub(crate) fn add_service(&mut self, entry: Entry, n_replicas: usize, now: i64) -> ServiceIdx {
         let group_id = format!("sg-0{}", self.rng.hex(16));
         let service = ServiceIdx(self.services.len());
-        self.services.push(Service { entry, group_id, replicas: Vec::new() });
+        let (replicas, calls) = (Vec::new(), Vec::new());
+        self.services.push(Service { entry, group_id, replicas, calls, home: Home::Usual });
         for _ in 0..n_replicas {
             self.add_replica(service, now);
         }
@@ -98,6 +184,9 @@ impl Estate {
 
     /// Starts a replica of a service.
     pub(crate) fn add_replica(&mut self, service: ServiceIdx, now: i64) {
+        if self.services[service.0].home == Home::Gone {
+            return;
+        }
         let zone = self.services[service.0].replicas.len() + service.0;
         let interface = self.attach(Owner::Replica(service), zone, now - 40);
         self.services[service.0].replicas.push(interface);
@@ -112,12 +201,52 @@ impl Estate {
         }
     }
 
+    /// Stops every replica of a service, for good.
+    pub(crate) fn take_down(&mut self, service: ServiceIdx, now: i64) {
+        self.services[service.0].home = Home::Gone;
+        for interface in std::mem::take(&mut self.services[service.0].replicas) {
+            self.detach(interface, now);
+        }
+    }
+
+    /// Lets a service's replicas start in other subnets from now on.
+    pub(crate) fn move_service(&mut self, service: ServiceIdx) {
+        self.services[service.0].home = Home::Moved;
+    }
+
+    /// Lets a service call further ones.
+    pub(crate) fn add_calls(&mut self, caller: ServiceIdx, called: &[ServiceIdx]) {
+        self.services[caller.0].calls.extend(called);
+    }
+
+    /// Puts a new interface in the place of one of the load balancer's, as AWS does when it likes.
+    pub(crate) fn replace_node(&mut self, node: usize, now: i64) {
+        let fresh = self.attach(Owner::LoadBalancer, node, now);
+        if let Some(node) = self.balancer.get_mut(node) {
+            let old = std::mem::replace(node, fresh);
+            self.detach(old, now);
+        }
+    }
+
     fn attach(&mut self, owner: Owner, zone: usize, attached: i64) -> InterfaceIdx {
-        let is_public = match owner {
-            Owner::Replica(service) => self.services[service.0].entry.kind == Kind::Bastion,
-            Owner::LoadBalancer | Owner::NatGateway => true,
+        let place = match owner {
+            Owner::Replica(service) => &self.services[service.0],
+            Owner::LoadBalancer | Owner::NatGateway => {
+                return self.attach_in(owner, zone % 2, attached);
+            }
         };
-        let pool = &mut self.pools[zone % 2 + if is_public { 0 } else { 2 }];
+        let first = match (place.entry.kind, place.home) {
+            (Kind::Bastion, _) => 0,
+            (_, Home::Moved) => PUBLIC.len() + PRIVATE.len(),
+            (_, Home::Usual | Home::Gone) => PUBLIC.len(),
+        };
+        self.attach_in(owner, first + zone % 2, attached)
+    }
+
+    /// Attaches an interface in the subnet of a pool; those in the first pools are public.
+    fn attach_in(&mut self, owner: Owner, pool: usize, attached: i64) -> InterfaceIdx {
+        let is_public = pool < PUBLIC.len();
+        let pool = &mut self.pools[pool];
         let (subnet, address) = (pool.subnet, pool.take(attached));
         let public_address = is_public.then(|| stranger(self.rng.bits()).address);
         let has_instance = matches!(owner, Owner::Replica(_));
@@ -195,6 +324,31 @@ impl Estate {
         self.services().find(|&idx| self.service(idx).entry.name == name)
     }
 
+    /// The services a service calls.
+    pub(crate) fn calls(&self, idx: ServiceIdx) -> &[ServiceIdx] {
+        &self.service(idx).calls
+    }
+
+    /// The services the topology names for something.
+    pub(crate) fn all_named(&self, names: &[&str]) -> Vec<ServiceIdx> {
+        names.iter().filter_map(|name| self.named(name)).collect()
+    }
+
+    /// Where administrators log in.
+    pub(crate) fn bastion(&self) -> Option<ServiceIdx> {
+        self.of_kind(|kind| kind == Kind::Bastion).first().copied()
+    }
+
+    /// The services that are scaled with demand.
+    pub(crate) fn elastic(&self) -> Vec<ServiceIdx> {
+        self.all_named(self.topology.partners.elastic)
+    }
+
+    /// How busy people are: 1 is the mean of a working day.
+    pub(crate) fn activity(&self, time: i64) -> f64 {
+        self.variety.rhythm.activity(time) * self.weather.demand
+    }
+
     /// The replicas a service has now.
     pub(crate) fn replicas(&self, idx: ServiceIdx) -> &[InterfaceIdx] {
         &self.service(idx).replicas
@@ -203,7 +357,7 @@ impl Estate {
     /// The port a replica's service listens on.
     pub(crate) fn port(&self, idx: InterfaceIdx) -> Option<u16> {
         match self.interface(idx).owner {
-            Owner::Replica(service) => Some(self.service(service).entry.kind.port()),
+            Owner::Replica(service) => Some(self.service(service).entry.port),
             Owner::LoadBalancer | Owner::NatGateway => None,
         }
     }

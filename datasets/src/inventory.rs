@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::address::v6;
 use crate::estate::{Estate, Interface, InterfaceIdx, Owner};
 use crate::files::stamp;
 use crate::{ACCOUNT, Error, VPC};
@@ -47,7 +48,7 @@ fn described(estate: &Estate, idx: InterfaceIdx) -> Value {
         "Description": description(estate, interface),
         "Groups": groups(estate, interface),
         "InterfaceType": interface_type(interface.owner),
-        "Ipv6Addresses": [],
+        "Ipv6Addresses": addresses_v6(estate, interface),
         "NetworkInterfaceId": interface.id,
         "OwnerId": ACCOUNT,
         "PrivateIpAddress": address,
@@ -70,6 +71,14 @@ fn described(estate: &Estate, idx: InterfaceIdx) -> Value {
         described["RequesterId"] = json!("amazon-elb");
     }
     described
+}
+
+fn addresses_v6(estate: &Estate, interface: &Interface) -> Value {
+    let has_none = estate.weather.v6_share <= 0.0 || interface.owner == Owner::NatGateway;
+    if has_none {
+        return json!([]);
+    }
+    json!([{ "IsPrimaryIpv6": false, "Ipv6Address": v6(interface.address).to_string() }])
 }
 
 fn description(estate: &Estate, interface: &Interface) -> String {

@@ -1,4 +1,4 @@
-//! Made-up VPC Flow Logs: a shop's traffic, seeded and deterministic, with intrusions laid into it
+//! Made-up VPC Flow Logs: an estate's traffic, seeded and deterministic, with intrusions laid into it
 //! and labelled.
 //!
 //! [`write()`] produces what AWS would leave in a bucket (`AWSLogs/…`, gzip text, a file per five
@@ -32,8 +32,10 @@ mod rhythm;
 mod run;
 mod scenario;
 mod text;
+mod topology;
 mod traffic;
 mod vantage;
+mod variety;
 mod wire;
 mod world;
 
@@ -46,7 +48,11 @@ use std::path::{Path, PathBuf};
 pub use files::Page;
 pub use labels::Stage;
 pub use life::{Life, Snapshot};
-pub use scenario::{Scenario, scenarios};
+pub use scenario::{Nature, Scenario, scenarios};
+pub use topology::{Topology, topologies};
+
+use estate::Estate;
+use variety::Variety;
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const REGION: &str = "eu-central-1";
@@ -73,9 +79,12 @@ pub enum Format {
 pub struct Options {
     /// The name of one of [`scenarios`].
     pub scenario: String,
+    /// The name of one of [`topologies`]; `bench` has the shop's whatever is asked for.
+    pub topology: String,
     /// Everything drawn at random follows from it.
     pub seed: u64,
-    /// How many services the shop has, from 12 to 60; the bastion is not counted.
+    /// How many services the shop has, from 12 to 60; the bastion is not counted. The other
+    /// topologies are always whole.
     pub services: u32,
     /// How many days to cover; attacks and unusual changes fall on the last one.
     pub days: u32,
@@ -96,6 +105,7 @@ impl Options {
         let (services, days) = scenario::find(scenario).map_or((20, 7), Scenario::extent);
         Self {
             scenario: scenario.to_owned(),
+            topology: topology::topologies()[0].name.to_owned(),
             seed: 1,
             services,
             days,
@@ -115,12 +125,25 @@ impl Options {
     /// before is for learning.
     pub(crate) fn learn_until(&self) -> i64 {
         let judged_days = scenario::find(&self.scenario).map_or(1, Scenario::judged_days);
-        self.end() - i64::from(judged_days) * DAY_SECS
+        (self.end() - i64::from(judged_days) * DAY_SECS).max(self.start)
+    }
+
+    /// The estate at the start.
+    pub(crate) fn estate(&self) -> Estate {
+        let shop = &topology::topologies()[0];
+        let topology = topology::find(&self.topology).unwrap_or(shop);
+        let wanted = self.services as usize;
+        let n_services = if topology.is_sized() { wanted } else { topology.n_services() };
+        let variety = Variety::drawn(self.seed);
+        Estate::new(self.seed, (topology, n_services), variety, self.start)
     }
 
     fn check(&self) -> Result<&'static Scenario, Error> {
         let scenario = scenario::find(&self.scenario)
             .ok_or_else(|| Error::UnknownScenario(self.scenario.clone()))?;
+        if topology::find(&self.topology).is_none() {
+            return Err(Error::UnknownTopology(self.topology.clone()));
+        }
         let wrong = |option, expected| Err(Error::Option { option, expected });
         match self {
             Self { services, .. } if !(12..=60).contains(services) => {
@@ -146,6 +169,8 @@ impl Options {
 pub struct Summary {
     /// Lines written, the header lines not counted.
     pub records: u64,
+    /// How many of them are an attack's.
+    pub malicious_records: u64,
     /// Flow-log files written.
     pub files: u64,
     /// The first second of the first attack, in Unix seconds.
@@ -165,6 +190,9 @@ pub enum Error {
     /// There is no scenario of that name.
     #[error("unknown scenario {0:?}: expected one of {names}", names = scenario::names())]
     UnknownScenario(String),
+    /// There is no topology of that name.
+    #[error("unknown topology {0:?}: expected one of {names}", names = topology::names())]
+    UnknownTopology(String),
     /// A scenario cannot branch from a history: it needs one of its own, or another one is laid in.
     #[error("scenario {0:?} does not branch from this history")]
     OtherHistory(&'static str),

@@ -40,6 +40,14 @@ pub(crate) enum Direction {
     Egress,
 }
 
+/// Which version of the Internet protocol carried it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    /// The addresses follow from those of version 4; see [`crate::address::v6`].
+    V6,
+}
+
 /// What the security group or network ACL decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -47,7 +55,7 @@ pub(crate) enum Verdict {
     Reject,
 }
 
-/// An IPv4 endpoint of a record: what the header says, what the packet says, and whose it is.
+/// An endpoint of a record, by its IPv4 addresses: what the header says, what the packet says, and whose it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Endpoint {
     /// `srcaddr` or `dstaddr`.
@@ -71,6 +79,7 @@ pub(crate) struct Load {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record {
     pub(crate) interface: InterfaceIdx,
+    pub(crate) family: Family,
     pub(crate) source: Endpoint,
     pub(crate) destination: Endpoint,
     pub(crate) protocol: u8,

@@ -6,9 +6,10 @@ use std::path::Path;
 use crate::estate::Estate;
 use crate::files::{Bucket, FILE_SECS, Sink};
 use crate::inventory;
-use crate::rhythm::activity;
 use crate::scenario::Scenario;
+use crate::topology::topologies;
 use crate::traffic::{self, Bulk, Pace};
+use crate::variety::Variety;
 use crate::world::World;
 use crate::{DAY_SECS, Error, HOUR_SECS, Options, Summary};
 
@@ -72,6 +73,7 @@ fn summary(world: &World, dir: &Path, options: &Options) -> Result<Summary, Erro
     };
     Ok(Summary {
         records: world.wire.sink.n_records(),
+        malicious_records: world.wire.n_malicious,
         files,
         attack_start: stages.iter().map(|stage| stage.first_seen).min(),
         attack_end: stages.iter().map(|stage| stage.last_seen).max(),
@@ -84,7 +86,8 @@ fn summary(world: &World, dir: &Path, options: &Options) -> Result<Summary, Erro
 fn bench(dir: &Path, options: &Options, sink: Sink) -> Result<World, Error> {
     let n_records = options.records.unwrap_or(BENCH_RECORDS);
     let start = options.start + 9 * HOUR_SECS;
-    let estate = Estate::new(options.seed, options.services as usize, 3, start);
+    let services = (&topologies()[0], options.services as usize);
+    let estate = Estate::new(options.seed, services, Variety::none(3), start);
     inventory::write_first(dir, &estate, options.start)?;
     let mut sources = traffic::sources(&estate, options.seed, Pace::USUAL);
     sources.push(Box::new(Bulk::new(&estate, options.seed)));
@@ -104,7 +107,8 @@ fn bench(dir: &Path, options: &Options, sink: Sink) -> Result<World, Error> {
 /// How finely machines tick: slowly in a shop that is to have few records.
 fn pace(options: &Options) -> Pace {
     let minutes = f64::from(options.days) * 1_440.0;
-    let wanted = options.records.unwrap_or(0) as f64 / minutes / f64::from(options.services);
+    let n_services = options.estate().services().count() as f64;
+    let wanted = options.records.unwrap_or(0) as f64 / minutes / n_services;
     if wanted < SLOW_BELOW { Pace::SLOW } else { Pace::USUAL }
 }
 
@@ -134,8 +138,10 @@ fn scale_by_trials(
     let (low, high) = (trial(options, scenario, quiet), trial(options, scenario, busy));
     let by_people = ((high - low) / (busy - quiet)).max(1.0);
     let by_machines = low - by_people * quiet;
+    let estate = options.estate();
     let noons = (0..i64::from(options.days)).map(|day| options.start + day * DAY_SECS + NOON);
-    let working_days: f64 = noons.map(activity).sum::<f64>() / activity(MONDAY + NOON);
+    let working_days: f64 =
+        noons.map(|noon| estate.activity(noon)).sum::<f64>() / estate.activity(MONDAY + NOON);
     let wanted = records as f64 - by_machines * f64::from(options.days);
     (wanted / (by_people * working_days)).max(0.02)
 }

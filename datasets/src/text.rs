@@ -2,8 +2,9 @@
 
 use ingest::Field;
 
+use crate::address::v6;
 use crate::estate::Interface;
-use crate::record::{Direction, Record, Verdict, path};
+use crate::record::{Direction, Family, Record, Verdict, path};
 use crate::{ACCOUNT, Format, REGION, VPC};
 
 /// The line that says nothing was recorded, and why.
@@ -104,8 +105,8 @@ fn push_interface_value(
 /// Appends a value of the record itself.
 fn push_record_value(out: &mut Vec<u8>, field: Field, record: &Record) {
     match field {
-        Field::SrcAddr => push_address(out, record.source.address),
-        Field::DstAddr => push_address(out, record.destination.address),
+        Field::SrcAddr => push_address(out, record.family, record.source.address),
+        Field::DstAddr => push_address(out, record.family, record.destination.address),
         Field::SrcPort => push_number(out, record.source.port.into()),
         Field::DstPort => push_number(out, record.destination.port.into()),
         Field::Protocol => push_number(out, record.protocol.into()),
@@ -114,8 +115,8 @@ fn push_record_value(out: &mut Vec<u8>, field: Field, record: &Record) {
         Field::Start => push_number(out, record.start as u64),
         Field::End => push_number(out, record.end as u64),
         Field::TcpFlags => push_number(out, record.load.flags.into()),
-        Field::PktSrcAddr => push_address(out, record.source.packet_address),
-        Field::PktDstAddr => push_address(out, record.destination.packet_address),
+        Field::PktSrcAddr => push_address(out, record.family, record.source.packet_address),
+        Field::PktDstAddr => push_address(out, record.family, record.destination.packet_address),
         Field::TrafficPath if record.path != path::NONE => push_number(out, record.path.into()),
         _ => out.extend_from_slice(word(field, record).as_bytes()),
     }
@@ -127,6 +128,7 @@ fn word(field: Field, record: &Record) -> &'static str {
         (Field::Action, Verdict::Accept, _) => "ACCEPT",
         (Field::Action, Verdict::Reject, _) => "REJECT",
         (Field::LogStatus, ..) => "OK",
+        (Field::Type, ..) if record.family == Family::V6 => "IPv6",
         (Field::Type, ..) => "IPv4",
         (Field::PktSrcAwsService, ..) => record.source.aws_service,
         (Field::PktDstAwsService, ..) => record.destination.aws_service,
@@ -136,8 +138,12 @@ fn word(field: Field, record: &Record) -> &'static str {
     }
 }
 
-/// Appends an IPv4 address in dotted form.
-fn push_address(out: &mut Vec<u8>, address: u32) {
+/// Appends an address; one of version 4 in dotted form.
+fn push_address(out: &mut Vec<u8>, family: Family, address: u32) {
+    if family == Family::V6 {
+        out.extend_from_slice(v6(address).to_string().as_bytes());
+        return;
+    }
     for (place, octet) in address.to_be_bytes().into_iter().enumerate() {
         if place > 0 {
             out.push(b'.');
@@ -181,7 +187,7 @@ mod tests {
         }
         for address in [0, 0x0a14_0109, 0xffff_ffff, 0x0064_0aff] {
             let mut out = Vec::new();
-            push_address(&mut out, address);
+            push_address(&mut out, Family::V4, address);
             assert_eq!(out, std::net::Ipv4Addr::from(address).to_string().into_bytes());
         }
     }

@@ -2,14 +2,15 @@
 
 use crate::address::NOT_AWS;
 use crate::connection::{Connection, End};
-use crate::estate::{Estate, InterfaceIdx};
+use crate::estate::{Estate, InterfaceIdx, Owner};
 use crate::random::mixed;
-use crate::record::{Direction, Endpoint, Load, Record, Verdict, path};
+use crate::record::{Direction, Endpoint, Family, Load, Record, Verdict, path};
 
 /// One interface's view of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vantage {
     pub(crate) interface: InterfaceIdx,
+    pub(crate) family: Family,
     pub(crate) client: Endpoint,
     pub(crate) server: Endpoint,
     /// Which way the client's packets pass the interface.
@@ -39,6 +40,7 @@ impl Vantage {
         let is_egress = self.direction == Direction::Egress;
         Record {
             interface: self.interface,
+            family: self.family,
             source: self.client,
             destination: self.server,
             protocol,
@@ -56,8 +58,10 @@ impl Vantage {
 pub(crate) fn vantages(estate: &Estate, connection: &Connection) -> [Option<Vantage>; 3] {
     let client = endpoint(estate, connection.client, connection.client_port);
     let server = endpoint(estate, connection.server, connection.port);
-    let sees =
-        |interface, direction, path| Some(Vantage { interface, client, server, direction, path });
+    let family = family(estate, connection);
+    let sees = |interface, direction, path| {
+        Some(Vantage { interface, family, client, server, direction, path })
+    };
     let (egress, ingress) = (Direction::Egress, Direction::Ingress);
     match (connection.client, connection.server) {
         (End::Inside(from), End::Inside(to)) => {
@@ -68,7 +72,8 @@ pub(crate) fn vantages(estate: &Estate, connection: &Connection) -> [Option<Vant
             [sees(from, egress, path::GATEWAY_ENDPOINT), None, None]
         }
         (End::Inside(from), End::Outside(_)) => {
-            if estate.interface(from).public_address.is_some() {
+            let has_translation = family == Family::V4;
+            if estate.interface(from).public_address.is_some() || !has_translation {
                 return [sees(from, egress, path::INTERNET_GATEWAY), None, None];
             }
             let [inner, outer] = through_nat(estate, client, server);
@@ -77,6 +82,30 @@ pub(crate) fn vantages(estate: &Estate, connection: &Connection) -> [Option<Vant
         (_, End::Inside(to)) => [sees(to, ingress, path::INTERNET_GATEWAY), None, None],
         _ => [None, None, None],
     }
+}
+
+/// Whether a connection goes over IPv6: a share of those that could, once it is turned on. Stores are
+/// known to their clients by their old addresses, AWS's networks have gateways of their own, and nobody
+/// knocks on doors at random.
+fn family(estate: &Estate, connection: &Connection) -> Family {
+    let share = estate.weather.v6_share;
+    let could = match connection.server {
+        End::Inside(to) => match estate.interface(to).owner {
+            Owner::Replica(service) => !estate.service(service).entry.kind.is_pooled(),
+            Owner::LoadBalancer => [80, 443].contains(&connection.port),
+            Owner::NatGateway => false,
+        },
+        End::Outside(host) => host.aws_service == NOT_AWS,
+        End::Vacant(_) => false,
+    };
+    if share <= 0.0 || !could || connection.label.is_some() {
+        return Family::V4;
+    }
+    let ends = u64::from(connection.client.address(estate)) << 32
+        | u64::from(connection.server.address(estate));
+    let draw = mixed(ends ^ u64::from(connection.client_port) << 20) >> 11;
+    let is_v6 = (draw as f64) < share * (1_u64 << 53) as f64;
+    if is_v6 { Family::V6 } else { Family::V4 }
 }
 
 /// The NAT gateway's two views: from inside its own address stands for the server's, and outside
@@ -88,6 +117,7 @@ fn through_nat(estate: &Estate, client: Endpoint, server: Endpoint) -> [Vantage;
     let port = 1_024 + (mixed(seed ^ u64::from(server.port) << 48) % 64_000) as u16;
     let inner = Vantage {
         interface,
+        family: Family::V4,
         client,
         server: Endpoint { address: own, ..server },
         direction: Direction::Ingress,
@@ -96,6 +126,7 @@ fn through_nat(estate: &Estate, client: Endpoint, server: Endpoint) -> [Vantage;
     let translated = Endpoint { address: own, packet_address: own, port, aws_service: NOT_AWS };
     let outer = Vantage {
         interface,
+        family: Family::V4,
         client: translated,
         server,
         direction: Direction::Egress,

@@ -1,7 +1,7 @@
 //! Turns connections into the records every interface they pass would report.
 
 use crate::connection::{Connection, End, Exchange, Failure, Phase, loads};
-use crate::estate::{Estate, InterfaceIdx};
+use crate::estate::{Capture, Estate, InterfaceIdx};
 use crate::files::Sink;
 use crate::labels::Labels;
 use crate::random::mixed;
@@ -18,7 +18,7 @@ pub(crate) struct Moment<'a> {
     pub(crate) from: i64,
     /// The first second after it.
     pub(crate) until: i64,
-    /// How busy people are; see [`crate::rhythm::activity`].
+    /// How busy people are; see [`Estate::activity`].
     pub(crate) activity: f64,
     /// How busy the whole shop is made, to reach a number of records.
     pub(crate) scale: f64,
@@ -29,6 +29,18 @@ impl Moment<'_> {
     /// The length of the interval in seconds.
     pub(crate) fn secs(&self) -> f64 {
         (self.until - self.from) as f64
+    }
+
+    /// Whether the interface's records of this interval are not written.
+    fn is_lost(&self, idx: InterfaceIdx) -> bool {
+        match self.estate.weather.capture {
+            Capture::On => false,
+            Capture::Skipping(one_in) => {
+                mixed((self.from as u64) << 24 ^ Estate::position(idx) as u64)
+                    .is_multiple_of(one_in)
+            }
+            Capture::Off => true,
+        }
     }
 }
 
@@ -54,6 +66,8 @@ struct Part {
 pub(crate) struct Wire {
     pub(crate) sink: Sink,
     pub(crate) labels: Labels,
+    /// Records of labelled connections.
+    pub(crate) n_malicious: u64,
     live: Vec<Live>,
     /// Per interface, whether it reported something in this interval.
     heard: Vec<bool>,
@@ -61,13 +75,19 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(sink: Sink) -> Self {
-        Self { sink, labels: Labels::default(), live: Vec::new(), heard: Vec::new() }
+        Self {
+            sink,
+            labels: Labels::default(),
+            n_malicious: 0,
+            live: Vec::new(),
+            heard: Vec::new(),
+        }
     }
 
     /// One that goes on with what is open, and reports elsewhere.
     pub(crate) fn branch(&self, sink: Sink) -> Self {
         let (labels, live, heard) = (self.labels.clone(), self.live.clone(), self.heard.clone());
-        Self { sink, labels, live, heard }
+        Self { sink, labels, n_malicious: self.n_malicious, live, heard }
     }
 
     /// Opens an answered connection; what outlasts the moment is reported in those to come.
@@ -158,6 +178,7 @@ impl Wire {
         part: &Part,
         failure: Option<Failure>,
     ) {
+        let before = self.sink.n_records();
         for vantage in vantages(now.estate, connection).into_iter().flatten() {
             let at_server = connection.server == End::Inside(vantage.interface);
             let verdict = match failure {
@@ -172,9 +193,15 @@ impl Wire {
                 self.write(now, &turned.record(protocol, part.back, part.span, verdict));
             }
         }
+        if connection.label.is_some() {
+            self.n_malicious += self.sink.n_records() - before;
+        }
     }
 
     fn write(&mut self, now: &Moment, record: &Record) {
+        if now.is_lost(record.interface) {
+            return;
+        }
         let position = Estate::position(record.interface);
         if self.heard.len() <= position {
             self.heard.resize(now.estate.n_interfaces(), false);
@@ -187,9 +214,13 @@ impl Wire {
     /// interval.
     pub(crate) fn close(&mut self, now: &Moment) {
         self.heard.resize(now.estate.n_interfaces(), false);
+        let capture = now.estate.weather.capture;
         for idx in now.estate.interfaces() {
             let draw = mixed(Estate::position(idx) as u64 ^ (now.from as u64) << 20);
-            if draw.is_multiple_of(LOSS_ONE_IN) {
+            if capture == Capture::Off {
+                continue;
+            }
+            if draw.is_multiple_of(LOSS_ONE_IN) || now.is_lost(idx) {
                 self.silence(now, idx, Silence::SkipData);
             } else if !self.heard[Estate::position(idx)] {
                 self.silence(now, idx, Silence::NoData);

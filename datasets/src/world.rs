@@ -4,8 +4,7 @@ use crate::churn::{Churn, Plan};
 use crate::estate::Estate;
 use crate::files::Sink;
 use crate::inventory::SNAPSHOT_SECS;
-use crate::rhythm::activity;
-use crate::scenario::{Scenario, Setup, victim};
+use crate::scenario::{Scenario, Setup, victims};
 use crate::traffic::{self, Pace, Source};
 use crate::wire::{Moment, Wire};
 use crate::{Error, Options};
@@ -48,12 +47,11 @@ impl World {
         scale: f64,
         sink: Sink,
     ) -> Self {
-        let estate = Estate::new(options.seed, options.services as usize, 1, options.start);
+        let estate = options.estate();
         let mut world = Self::bare(estate, Vec::new(), options.start, sink);
         let mut plan = Plan::default();
-        if let Some(victim) = victim(&world.estate, options.seed) {
-            plan.everyday(&world.estate, options, victim);
-        }
+        let victims = victims(&world.estate, options.seed);
+        plan.everyday(&world.estate, options, &victims);
         world.churn.add(plan);
         let prepared = scenario.prepare.map(|prepare| world.set_up(options, prepare));
         world.sources = traffic::sources(&world.estate, options.seed, pace);
@@ -63,10 +61,13 @@ impl World {
 
     /// Lets a scenario plan, and gives the sources of its own.
     fn set_up(&mut self, options: &Options, lay: fn(&mut Setup)) -> Vec<Box<dyn Source>> {
-        let Some(victim) = victim(&self.estate, options.seed) else { return Vec::new() };
+        let victims = victims(&self.estate, options.seed);
+        if victims.is_empty() {
+            return Vec::new();
+        }
         let mut plan = Plan::default();
         let (estate, sources) = (&mut self.estate, Vec::new());
-        let mut setup = Setup { options, estate, plan: &mut plan, sources, victim };
+        let mut setup = Setup { options, estate, plan: &mut plan, sources, victims };
         lay(&mut setup);
         let sources = setup.sources;
         self.churn.add(plan);
@@ -104,7 +105,7 @@ impl World {
         let now = Moment {
             from,
             until,
-            activity: activity(from + interval_secs / 2),
+            activity: self.estate.activity(from + interval_secs / 2),
             scale: self.scale,
             estate: &self.estate,
         };

@@ -272,7 +272,7 @@ fn clause(d: &Deviation) -> String {
     };
     match d.kind {
         Kind::NewPeer if d.evidence.contains_key("siblings") => {
-            format!("reached {peer}{port}, which none of its {} siblings did", number("siblings"))
+            format!("reached {peer}{port}, which none of its siblings did")
         }
         Kind::NewPeer => format!("reached {peer}{port} for the first time"),
         Kind::NewPort if d.direction == Direction::In => {

@@ -14,6 +14,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Ending> {
     }
     let out = args.out.as_deref().context("--out is missing")?;
     let mut options = Options { seed: args.seed, ..Options::new(&args.scenario) };
+    options.topology = args.topology.clone().unwrap_or(options.topology);
     options.services = args.services.unwrap_or(options.services);
     options.days = args.days.unwrap_or(options.days);
     options.records = args.records;
@@ -39,7 +40,11 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Ending> {
 fn list() -> Result<Ending> {
     let mut stdout = output::stdout();
     for scenario in datasets::scenarios() {
-        writeln!(stdout, "{:16} {}", scenario.name, scenario.description)?;
+        writeln!(stdout, "{:22} {}", scenario.name, scenario.description)?;
+    }
+    writeln!(stdout, "\nTopologies:")?;
+    for topology in datasets::topologies() {
+        writeln!(stdout, "{:22} {}", topology.name, topology.description)?;
     }
     stdout.flush()?;
     Ok(Ending::Ran)

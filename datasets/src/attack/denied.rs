@@ -22,8 +22,8 @@ pub(crate) struct DeniedSpike {
 impl DeniedSpike {
     pub(crate) fn new(from: Foothold, to: ServiceIdx, start: i64, rng: Rng) -> Self {
         let mut rng = rng;
-        let secs = rng.between(1_200, 2_700);
-        let per_minute = 20.0 + 40.0 * rng.unit();
+        let secs = rng.between(300, 900);
+        let per_minute = (130.0 + 90.0 * rng.unit()) * 60.0 / secs as f64;
         let port = rng.pick(&[445, 3389, 5985, 2375]).unwrap_or(445);
         Self { from, to: (to, port), start, secs, per_minute, rng }
     }

@@ -1,6 +1,7 @@
 //! Uploads of what was stolen.
 
 use super::Foothold;
+use crate::MINUTE_SECS;
 use crate::address::{Host, stranger};
 use crate::connection::{End, Exchange};
 use crate::random::Rng;
@@ -11,6 +12,7 @@ use crate::wire::{Moment, Wire};
 #[derive(Clone)]
 pub(crate) struct Exfiltration {
     pub(crate) from: Foothold,
+    label: &'static str,
     /// The first second, in Unix seconds.
     pub(crate) start: i64,
     pub(crate) secs: i64,
@@ -21,12 +23,35 @@ pub(crate) struct Exfiltration {
 }
 
 impl Exfiltration {
-    pub(crate) fn new(from: Foothold, start: i64, rng: Rng) -> Self {
-        let mut rng = rng;
+    /// A gigabyte within the hour or so.
+    pub(crate) fn fast(from: Foothold, start: i64, mut rng: Rng) -> Self {
         let secs = rng.between(1_500, 4_500);
         let bytes_total = rng.lognormal(1.2e9, 0.4);
-        let n_uploads = 15 + rng.index(50);
-        Self { from, start, secs, bytes_total, drop_host: stranger(rng.bits()), n_uploads, rng }
+        Self::new((from, "exfiltration"), (start, secs), (bytes_total, 8 + rng.index(7)), rng)
+    }
+
+    /// Half a gigabyte or so over days, some megabytes at a time.
+    pub(crate) fn slow(from: Foothold, (start, secs): (i64, i64), mut rng: Rng) -> Self {
+        let n_uploads = secs / rng.between(30 * MINUTE_SECS, 45 * MINUTE_SECS);
+        let bytes_total = (3.0e6 + 6.0e6 * rng.unit()) * n_uploads as f64;
+        Self::new((from, "low-and-slow"), (start, secs), (bytes_total, n_uploads as usize), rng)
+    }
+
+    /// A few hundred megabytes in one night.
+    pub(crate) fn insider(from: Foothold, start: i64, mut rng: Rng) -> Self {
+        let secs = rng.between(1_200, 3_600);
+        let bytes_total = rng.lognormal(4.0e8, 0.4);
+        Self::new((from, "insider-upload"), (start, secs), (bytes_total, 6 + rng.index(8)), rng)
+    }
+
+    fn new(
+        (from, label): (Foothold, &'static str),
+        (start, secs): (i64, i64),
+        (bytes_total, n_uploads): (f64, usize),
+        mut rng: Rng,
+    ) -> Self {
+        let drop_host = stranger(rng.bits());
+        Self { from, label, start, secs, bytes_total, drop_host, n_uploads, rng }
     }
 }
 
@@ -36,7 +61,7 @@ impl Source for Exfiltration {
         for _ in turn(now.from)..turn(now.until) {
             let rng = &mut self.rng;
             let to = (End::Outside(self.drop_host), 443);
-            let Some(connection) = self.from.connection(now, rng, to, "exfiltration") else {
+            let Some(connection) = self.from.connection(now, rng, to, self.label) else {
                 return;
             };
             let mean = self.bytes_total / self.n_uploads as f64;

@@ -12,6 +12,7 @@ use crate::wire::{Moment, Wire};
 #[derive(Clone)]
 pub(crate) struct LateralMove {
     pub(crate) from: Foothold,
+    label: &'static str,
     /// The service moved to, and the port.
     pub(crate) to: (ServiceIdx, u16),
     sessions: Sessions,
@@ -39,26 +40,68 @@ impl Sessions {
     }
 }
 
-impl LateralMove {
-    pub(crate) fn new(estate: &Estate, from: Foothold, start: i64, rng: Rng) -> Self {
-        let mut rng = rng;
-        let to = strange_target(estate, from.service, &mut rng);
-        let secs = rng.between(600, 2_400);
-        let n = 3 + rng.index(4);
-        Self { from, to, sessions: Sessions::drawn(start, secs, n, rng) }
+/// Which door is taken on the way on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Ssh,
+    /// A database's own port.
+    Database,
+    /// Remote desktop, remote management or file sharing, on a machine that does some work by night.
+    Windows,
+}
+
+impl Door {
+    /// One that an estate of services has anyway.
+    pub(crate) fn drawn(rng: &mut Rng) -> Self {
+        if rng.chance(0.5) { Self::Database } else { Self::Ssh }
     }
 }
 
-/// A service that the foothold's does not call, by its own port if it is a database, else by ssh.
-/// Services that may be deployed meanwhile are left alone.
-fn strange_target(estate: &Estate, from: ServiceIdx, rng: &mut Rng) -> (ServiceIdx, u16) {
-    let calls = estate.service(from).entry.calls;
-    let mut targets = estate.of_kind(|kind| !kind.is_app() && kind != Kind::Bastion);
-    targets.retain(|&target| !calls.contains(&estate.service(target).entry.name));
-    let target = rng.pick(&targets).unwrap_or(from);
-    let kind = estate.service(target).entry.kind;
-    let port = if kind.is_store() && rng.chance(0.6) { kind.port() } else { 22 };
-    (target, port)
+impl LateralMove {
+    pub(crate) fn new(
+        estate: &Estate,
+        from: Foothold,
+        (start, door): (i64, Door),
+        mut rng: Rng,
+    ) -> Self {
+        let to = strange_target(estate, (from.service, door), &mut rng);
+        let secs = rng.between(600, 2_400);
+        let n = 3 + rng.index(4);
+        let sessions = Sessions::drawn(start, secs, n, rng);
+        Self { from, label: "lateral-move", to, sessions }
+    }
+
+    /// Somebody who may log in everywhere looks at a store he never had to do with, over ssh.
+    pub(crate) fn insider(from: Foothold, store: ServiceIdx, start: i64, mut rng: Rng) -> Self {
+        let n = 1 + rng.index(3);
+        let sessions = Sessions::drawn(start, 1_800, n, rng);
+        Self { from, label: "insider-login", to: (store, 22), sessions }
+    }
+}
+
+/// A service that the foothold's does not call, and the port. Services that may be deployed meanwhile
+/// are left alone.
+fn strange_target(
+    estate: &Estate,
+    (from, door): (ServiceIdx, Door),
+    rng: &mut Rng,
+) -> (ServiceIdx, u16) {
+    let calls = estate.calls(from);
+    let mut targets = estate.of_kind(|kind| match door {
+        Door::Ssh => !kind.is_app() && kind != Kind::Bastion,
+        Door::Database => kind.is_store(),
+        Door::Windows => kind == Kind::Batch,
+    });
+    targets.retain(|target| !calls.contains(target));
+    let windows = rng.pick(&[445, 3389, 5985, 5986]).unwrap_or(3389);
+    match rng.pick(&targets) {
+        Some(target) if door == Door::Database => (target, estate.service(target).entry.port),
+        Some(target) if door == Door::Windows => (target, windows),
+        Some(target) => (target, 22),
+        // An estate whose every store is called from here still has machines to log in to.
+        None if door != Door::Ssh => strange_target(estate, (from, Door::Ssh), rng),
+        None => (from, 22),
+    }
 }
 
 impl Source for LateralMove {
@@ -68,7 +111,7 @@ impl Source for LateralMove {
         while let Some(start) = self.sessions.next(now) {
             let rng = &mut self.sessions.rng;
             let to = (End::Inside(target), port);
-            let Some(connection) = self.from.connection(now, rng, to, "lateral-move") else {
+            let Some(connection) = self.from.connection(now, rng, to, self.label) else {
                 return;
             };
             let exchange = Exchange {
@@ -93,8 +136,7 @@ pub(crate) struct NewPort {
 impl NewPort {
     pub(crate) fn new(estate: &Estate, from: Foothold, start: i64, rng: Rng) -> Self {
         let mut rng = rng;
-        let called = estate.service(from.service).entry.calls.iter();
-        let mut targets: Vec<ServiceIdx> = called.filter_map(|name| estate.named(name)).collect();
+        let mut targets = estate.calls(from.service).to_vec();
         targets.retain(|&target| !estate.service(target).entry.kind.is_app());
         let target = rng.pick(&targets).unwrap_or(from.service);
         let port = rng.pick(&[4444, 8022, 31_337, 7070, 5555]).unwrap_or(4444);

@@ -8,6 +8,7 @@ mod denied;
 mod exfiltration;
 mod lateral;
 mod port_scan;
+mod slow_boil;
 mod sweep;
 
 use crate::connection::{Connection, End, Exchange, Failure};
@@ -16,11 +17,12 @@ use crate::random::Rng;
 use crate::record::TCP;
 use crate::wire::{Moment, Wire};
 
-pub(crate) use beacon::Beacon;
+pub(crate) use beacon::{Beacon, Manner};
 pub(crate) use denied::DeniedSpike;
 pub(crate) use exfiltration::Exfiltration;
-pub(crate) use lateral::{LateralMove, NewPort};
+pub(crate) use lateral::{Door, LateralMove, NewPort};
 pub(crate) use port_scan::PortScan;
+pub(crate) use slow_boil::Rise;
 pub(crate) use sweep::Sweep;
 
 /// Ports that every replica's security group lets the whole VPC reach, besides its service's own.

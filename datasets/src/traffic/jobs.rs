@@ -4,9 +4,8 @@ use super::{Source, second, tcp};
 use crate::address::{Host, Network};
 use crate::catalogue::Kind;
 use crate::connection::{End, Exchange};
-use crate::estate::{Estate, InterfaceIdx, ServiceIdx};
+use crate::estate::{Estate, InterfaceIdx, Owner, ServiceIdx};
 use crate::random::{Rng, mixed};
-use crate::rhythm::is_office_hour;
 use crate::wire::{Moment, Wire};
 use crate::{DAY_SECS, HOUR_SECS, MINUTE_SECS};
 
@@ -31,15 +30,22 @@ struct Job {
     n_connections: f64,
     sent_bytes: f64,
     received_bytes: f64,
+    /// The days it is done on, counted since 1970 on local clocks; every day when not given.
+    days: Option<[i64; 2]>,
 }
 
 impl Job {
     /// How much of the job falls into the moment, from 0 to 1.
     fn share(&self, now: &Moment) -> f64 {
-        let turn = (now.from - self.at_secs + self.slack_secs).div_euclid(self.period_secs);
+        let [from, until] = [now.from, now.until].map(|time| now.estate.variety.rhythm.local(time));
+        let turn = (from - self.at_secs + self.slack_secs).div_euclid(self.period_secs);
+        let starts_on = (turn * self.period_secs + self.at_secs).div_euclid(DAY_SECS);
+        if self.days.is_some_and(|days| !days.contains(&starts_on)) {
+            return 0.0;
+        }
         let slack = mixed(turn as u64 ^ (self.at_secs as u64) << 32) % (2 * self.slack_secs) as u64;
         let start = turn * self.period_secs + self.at_secs - self.slack_secs + slack as i64;
-        let overlap = now.until.min(start + self.lasts_secs) - now.from.max(start);
+        let overlap = until.min(start + self.lasts_secs) - from.max(start);
         overlap.max(0) as f64 / self.lasts_secs as f64
     }
 }
@@ -57,25 +63,58 @@ impl Jobs {
         let mut jobs = Vec::new();
         for service in estate.of_kind(|kind| kind == Kind::Batch) {
             let at_secs = rng.between(HOUR_SECS, 4 * HOUR_SECS);
-            jobs.extend(nightly(estate, service, at_secs, &mut rng));
+            jobs.extend(nightly(service, estate.calls(service), at_secs, &mut rng));
         }
-        jobs.extend(estate.named("orders").map(|service| Job {
-            service,
-            target: Target::Network(Network::aws("S3", 0x34d8_4000, 8, 0.05)),
-            period_secs: HOUR_SECS,
-            at_secs: rng.between(4, 50) * MINUTE_SECS,
-            slack_secs: 60,
-            lasts_secs: 2 * MINUTE_SECS,
-            n_connections: 2.5,
-            sent_bytes: 600_000.0,
-            received_bytes: 3_000.0,
-        }));
+        let exporting = estate.all_named(estate.topology.partners.exports);
+        jobs.extend(exporting.first().map(|&service| hourly(service, &mut rng)));
+        let mut varied = Rng::new(seed, "jobs-varied");
+        for app in estate.of_kind(Kind::is_app) {
+            if varied.chance(estate.variety.habit / 4.0) {
+                jobs.push(hourly(app, &mut varied));
+            }
+        }
+        for store in estate.of_kind(Kind::is_store) {
+            if varied.chance(estate.variety.habit) {
+                let at_secs = varied.between(0, 5 * HOUR_SECS);
+                jobs.push(backup(store, at_secs, bucket(), &mut varied));
+            }
+        }
+        Self { jobs, rng }
+    }
+
+    /// Every store is backed up every night, to a bucket and to a company outside.
+    pub(crate) fn backups(estate: &Estate, mut rng: Rng) -> Self {
+        let company = Network::fixed(&mut rng, 2);
+        let mut jobs = Vec::new();
+        for store in estate.of_kind(Kind::is_store) {
+            let at_secs = rng.between(0, 5 * HOUR_SECS);
+            for network in [bucket(), company.clone()] {
+                jobs.push(backup(store, at_secs, network, &mut rng));
+            }
+        }
+        Self { jobs, rng }
+    }
+
+    /// A service reads some stores and uploads what it made of them, on two days only: numbers of
+    /// days since 1970.
+    pub(crate) fn on_days(
+        (service, stores): (ServiceIdx, &[ServiceIdx]),
+        days: [i64; 2],
+        mut rng: Rng,
+    ) -> Self {
+        let at_secs = rng.between(HOUR_SECS, 4 * HOUR_SECS);
+        let mut jobs = nightly(service, stores, at_secs, &mut rng);
+        for job in &mut jobs {
+            job.days = Some(days);
+            job.received_bytes *= 3.0;
+            job.sent_bytes *= 3.0;
+        }
         Self { jobs, rng }
     }
 }
 
 /// A batch reads its databases, then uploads what it made of them.
-fn nightly(estate: &Estate, service: ServiceIdx, at_secs: i64, rng: &mut Rng) -> Vec<Job> {
+fn nightly(service: ServiceIdx, read_from: &[ServiceIdx], at_secs: i64, rng: &mut Rng) -> Vec<Job> {
     let read = |target| Job {
         service,
         target,
@@ -86,20 +125,55 @@ fn nightly(estate: &Estate, service: ServiceIdx, at_secs: i64, rng: &mut Rng) ->
         n_connections: 14.0,
         sent_bytes: 30_000.0,
         received_bytes: 9_000_000.0,
+        days: None,
     };
-    let called = estate.service(service).entry.calls.iter();
-    let mut jobs: Vec<Job> = called
-        .filter_map(|name| estate.named(name))
-        .map(|called| read(Target::Service(called)))
-        .collect();
+    let mut jobs: Vec<Job> =
+        read_from.iter().map(|&called| read(Target::Service(called))).collect();
     jobs.push(Job {
         at_secs: at_secs + 20 * MINUTE_SECS,
         n_connections: 5.0,
         sent_bytes: rng.lognormal(25_000_000.0, 0.3),
         received_bytes: 20_000.0,
-        ..read(Target::Network(Network::aws("S3", 0x34d8_4000, 8, 0.05)))
+        ..read(Target::Network(bucket()))
     });
     jobs
+}
+
+/// A service exports to a bucket every hour.
+fn hourly(service: ServiceIdx, rng: &mut Rng) -> Job {
+    Job {
+        service,
+        target: Target::Network(bucket()),
+        period_secs: HOUR_SECS,
+        at_secs: rng.between(4, 50) * MINUTE_SECS,
+        slack_secs: 60,
+        lasts_secs: 2 * MINUTE_SECS,
+        n_connections: 2.5,
+        sent_bytes: 600_000.0,
+        received_bytes: 3_000.0,
+        days: None,
+    }
+}
+
+/// A store uploads what it holds.
+fn backup(store: ServiceIdx, at_secs: i64, to: Network, rng: &mut Rng) -> Job {
+    Job {
+        service: store,
+        target: Target::Network(to),
+        period_secs: DAY_SECS,
+        at_secs,
+        slack_secs: 5 * MINUTE_SECS,
+        lasts_secs: 20 * MINUTE_SECS,
+        n_connections: 6.0,
+        sent_bytes: rng.lognormal(60_000_000.0, 0.6),
+        received_bytes: 30_000.0,
+        days: None,
+    }
+}
+
+/// Where objects are kept.
+fn bucket() -> Network {
+    Network::aws("S3", 0x34d8_4000, 8, 0.05)
 }
 
 impl Source for Jobs {
@@ -149,17 +223,18 @@ impl Administration {
     pub(crate) fn new(estate: &Estate, seed: u64) -> Self {
         let mut rng = Rng::new(seed, "administration");
         let office = Network::fixed(&mut rng, 2);
-        Self { bastion: estate.named("bastion"), office, rng }
+        Self { bastion: estate.bastion(), office, rng }
     }
 
     /// Visits the replicas whose turn in the daily round falls into the moment.
     fn round(&mut self, now: &Moment, wire: &mut Wire, bastion: InterfaceIdx) {
-        let day = now.from - now.from.rem_euclid(DAY_SECS);
+        let into_day = now.estate.variety.rhythm.local(now.from).rem_euclid(DAY_SECS);
+        let day = now.from - into_day;
         for idx in now.estate.interfaces() {
             let turn = (mixed(Estate::position(idx) as u64) % ROUND_SECS as u64) as i64;
             let start = day + ROUND_AT_SECS + turn;
             let is_due = (now.from..now.until).contains(&start);
-            if is_due && idx != bastion && now.estate.port(idx).is_some() {
+            if is_due && idx != bastion && is_administered(now.estate, idx) {
                 let secs = 3 + self.rng.between(0, 9);
                 self.login(now, wire, (End::Inside(bastion), idx), start, secs);
             }
@@ -193,7 +268,8 @@ impl Administration {
         let person: Host = self.office.host(&mut self.rng);
         self.login(now, wire, (End::Outside(person), bastion), start, secs);
         let services: Vec<ServiceIdx> = now.estate.services().collect();
-        let service = self.rng.pick(&services).filter(|&service| Some(service) != self.bastion);
+        let is_closed = |service| [self.bastion, now.estate.sealed].contains(&Some(service));
+        let service = self.rng.pick(&services).filter(|&service| !is_closed(service));
         let Some(service) = service else { return };
         if let Some(idx) = self.rng.pick(now.estate.replicas(service)) {
             self.login(now, wire, (End::Inside(bastion), idx), start, secs * 3 / 4);
@@ -201,12 +277,24 @@ impl Administration {
     }
 }
 
+/// Whether administrators have business on an interface's host.
+fn is_administered(estate: &Estate, idx: InterfaceIdx) -> bool {
+    match estate.interface(idx).owner {
+        Owner::Replica(service) => Some(service) != estate.sealed,
+        Owner::LoadBalancer | Owner::NatGateway => false,
+    }
+}
+
 impl Source for Administration {
     fn step(&mut self, now: &Moment, wire: &mut Wire) {
         let Some(service) = self.bastion else { return };
-        let Some(&bastion) = now.estate.replicas(service).first() else { return };
+        let bastions = now.estate.replicas(service);
+        // With several of them, people and the round change from one to the other every day.
+        let turn = mixed(now.from.div_euclid(DAY_SECS) as u64) as usize % bastions.len().max(1);
+        let Some(&bastion) = bastions.get(turn) else { return };
         self.round(now, wire, bastion);
-        let per_hour = if is_office_hour(now.from) { LOGINS_PER_HOUR } else { 0.0 };
+        let is_at_work = now.estate.variety.rhythm.is_office_hour(now.from);
+        let per_hour = if is_at_work { LOGINS_PER_HOUR } else { 0.0 };
         for _ in 0..self.rng.poisson(per_hour * now.secs() / 3_600.0) {
             self.visit(now, wire, bastion);
         }

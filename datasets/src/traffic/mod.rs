@@ -7,6 +7,7 @@ mod outward;
 mod periodic;
 mod pools;
 mod requests;
+mod watchers;
 
 use crate::connection::{Connection, End};
 use crate::estate::{Estate, InterfaceIdx, ServiceIdx};
@@ -15,6 +16,10 @@ use crate::record::TCP;
 use crate::wire::{Moment, Wire};
 
 pub(crate) use bulk::Bulk;
+pub(crate) use jobs::Jobs;
+pub(crate) use outward::Reporting;
+pub(crate) use periodic::Periodic;
+pub(crate) use watchers::{Scanner, Uptime};
 
 /// Something that makes connections.
 pub(crate) trait Source: Branch {
@@ -52,7 +57,9 @@ impl Pace {
 
 /// All of a shop's ordinary traffic.
 pub(crate) fn sources(estate: &Estate, seed: u64, pace: Pace) -> Vec<Box<dyn Source>> {
-    vec![
+    let mut rng = Rng::new(seed, "watched");
+    let is_watched = rng.chance(estate.variety.habit);
+    let mut sources: Vec<Box<dyn Source>> = vec![
         Box::new(outside::Visitors::new(seed)),
         Box::new(outside::Background::new(seed)),
         Box::new(requests::Requests::new(estate, seed)),
@@ -62,6 +69,30 @@ pub(crate) fn sources(estate: &Estate, seed: u64, pace: Pace) -> Vec<Box<dyn Sou
         Box::new(outward::Outward::new(estate, seed)),
         Box::new(jobs::Jobs::new(estate, seed)),
         Box::new(jobs::Administration::new(estate, seed)),
+    ];
+    if is_watched {
+        sources.push(Box::new(Uptime::new(rng, 0)));
+    }
+    sources
+}
+
+/// The traffic of services that join an estate, to and from those that were there.
+pub(crate) fn joining(
+    estate: &Estate,
+    seed: u64,
+    newcomers: &[ServiceIdx],
+) -> Vec<Box<dyn Source>> {
+    let is_new = |group: Group| newcomers.iter().any(|&new| group == Group::Service(new));
+    let mut calls = calls(estate);
+    calls.retain(|&(clients, server)| is_new(clients) || newcomers.contains(&server));
+    let rng = |stream| Rng::new(seed, stream);
+    let scrape_secs = Pace::USUAL.scrape_secs;
+    let scrapes = Periodic::scrapes(estate, seed ^ 1, Pace::USUAL);
+    vec![
+        Box::new(requests::Requests::along(calls.clone(), estate, rng("requests-joining"))),
+        Box::new(pools::Pools::along(calls, estate, rng("pools-joining"))),
+        Box::new(scrapes.only(newcomers.to_vec(), scrape_secs)),
+        Box::new(outward::Outward::of_newcomers(estate, newcomers, seed)),
     ]
 }
 
@@ -93,16 +124,15 @@ pub(crate) fn second(rng: &mut Rng, now: &Moment) -> i64 {
     rng.between(now.from, now.until)
 }
 
-/// Who calls whom on which port, from the catalogue; the load balancer calls the web services.
+/// Who calls whom on which port, from the topology; the load balancer calls the web services.
 fn calls(estate: &Estate) -> Vec<(Group, ServiceIdx)> {
     let mut calls = Vec::new();
     for caller in estate.services() {
-        let entry = estate.service(caller).entry;
-        if entry.kind == crate::catalogue::Kind::Web {
+        if estate.service(caller).entry.kind == crate::catalogue::Kind::Web {
             calls.push((Group::Balancer, caller));
         }
-        let called = entry.calls.iter().filter_map(|name| estate.named(name));
-        calls.extend(called.map(|called| (Group::Service(caller), called)));
+        let called = estate.calls(caller).iter();
+        calls.extend(called.map(|&called| (Group::Service(caller), called)));
     }
     calls
 }

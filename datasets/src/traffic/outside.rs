@@ -13,6 +13,9 @@ const VISITS_PER_SEC: f64 = 0.08;
 /// How many addresses visitors come from, over the whole time.
 const VISITORS: f64 = 400_000.0;
 
+/// What tells the numbers of another region's visitors from those of this one's.
+const ELSEWHERE: u64 = 1 << 32;
+
 /// Packets of background noise a second on each public address.
 const NOISE_PER_SEC: f64 = 0.005;
 
@@ -36,17 +39,21 @@ impl Visitors {
     }
 
     /// Somebody: few come all the time, most come once.
-    fn somebody(&mut self) -> Host {
+    fn somebody(&mut self, now: &Moment) -> Host {
         let u = self.0.unit();
-        stranger((u * u * u * u * VISITORS) as u64)
+        let number = (u * u * u * u * VISITORS) as u64;
+        let elsewhere = now.estate.weather.elsewhere;
+        let is_new = elsewhere > 0.0 && self.0.chance(elsewhere);
+        stranger(if is_new { number | ELSEWHERE } else { number })
     }
 }
 
 impl Source for Visitors {
     fn step(&mut self, now: &Moment, wire: &mut Wire) {
-        let mean = VISITS_PER_SEC * now.secs() * now.activity * now.scale;
+        let mean =
+            VISITS_PER_SEC * now.secs() * now.activity * now.scale * now.estate.variety.visits;
         for _ in 0..self.0.poisson(mean) {
-            let client = End::Outside(self.somebody());
+            let client = End::Outside(self.somebody(now));
             let rng = &mut self.0;
             let Some(node) = rng.pick(&now.estate.balancer) else { return };
             let port = if rng.chance(0.93) { 443 } else { 80 };

@@ -1,10 +1,11 @@
 //! What the shop asks of the Internet and of AWS: partners, mirrors, logs, objects.
 
 use super::{Source, second, tcp};
-use crate::address::Network;
+use crate::address::{Host, Network};
+use crate::catalogue::Kind;
 use crate::connection::{Connection, End, Exchange};
 use crate::estate::{Estate, ServiceIdx};
-use crate::random::Rng;
+use crate::random::{Rng, exp};
 use crate::record::{TCP, UDP};
 use crate::wire::{Moment, Wire};
 
@@ -88,19 +89,81 @@ impl Habit {
 impl Outward {
     pub(crate) fn new(estate: &Estate, seed: u64) -> Self {
         let mut rng = Rng::new(seed, "outward");
+        let everyone: Vec<ServiceIdx> = estate.services().collect();
         let mut habits = demanded(estate, &mut rng);
-        habits.extend(steady(estate, &mut rng));
+        habits.extend(steady(everyone, &mut rng));
+        habits.push(clocks(estate, &mut rng));
+        let mut varied = Rng::new(seed, "habits");
+        for habit in &mut habits {
+            habit.per_hour = varied.lognormal(habit.per_hour, estate.variety.spread);
+            habit.sent_bytes = varied.lognormal(habit.sent_bytes, estate.variety.spread);
+        }
+        if estate.variety.habit > 0.0 {
+            let apps = estate.of_kind(Kind::is_app);
+            habits.push(Reporting::new(seed).habit(apps));
+        }
         Self { habits, rng }
+    }
+
+    /// What services that join later ask of the networks everyone goes to.
+    pub(crate) fn of_newcomers(estate: &Estate, newcomers: &[ServiceIdx], seed: u64) -> Self {
+        // The networks are drawn in this order.
+        let mut rng = Rng::new(seed, "outward");
+        drop(demanded(estate, &mut rng));
+        let mut habits = steady(newcomers.to_vec(), &mut rng);
+        habits.push(Reporting::new(seed).habit(newcomers.to_vec()));
+        Self { habits, rng: Rng::new(seed, "newcomers") }
     }
 }
 
-/// The services of those names that the shop has.
-fn named(estate: &Estate, names: &[&str]) -> Vec<ServiceIdx> {
-    names.iter().filter_map(|name| estate.named(name)).collect()
+/// What every application of an estate sends to a company that measures for it.
+#[derive(Clone)]
+pub(crate) struct Reporting {
+    network: Network,
+    /// Connections an hour of each replica.
+    per_hour: f64,
+    sent_bytes: f64,
 }
 
+impl Reporting {
+    /// That of a seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed, "reporting");
+        Self {
+            network: Network::fixed(&mut rng, 3),
+            per_hour: rng.lognormal(2.5, 0.2),
+            sent_bytes: rng.lognormal(2_500_000.0, 0.3),
+        }
+    }
+
+    /// One of the addresses it goes to.
+    pub(crate) fn host(&self, rng: &mut Rng) -> Host {
+        self.network.host(rng)
+    }
+
+    /// What one replica sends in an hour.
+    pub(crate) fn bytes_per_hour(&self) -> f64 {
+        // The mean of a log-normal is its median times exp(σ² / 2).
+        self.per_hour * self.sent_bytes * exp(REPORTING_SIGMA * REPORTING_SIGMA / 2.0)
+    }
+
+    fn habit(self, clients: Vec<ServiceIdx>) -> Habit {
+        Habit {
+            sent_bytes: self.sent_bytes,
+            received_bytes: 9_000.0,
+            sigma: REPORTING_SIGMA,
+            secs: 6.0,
+            ..Habit::steady(clients, self.network, self.per_hour)
+        }
+    }
+}
+
+/// The standard deviation of the logarithm of a report's size.
+const REPORTING_SIGMA: f64 = 0.4;
+
 fn demanded(estate: &Estate, rng: &mut Rng) -> Vec<Habit> {
-    let of = |names: &[&str]| named(estate, names);
+    let of = |names: &[&str]| estate.all_named(names);
+    let partners = &estate.topology.partners;
     let card_network = Network::fixed(rng, 3);
     let bank = Network::fixed(rng, 2);
     let mail_relay = Network::fixed(rng, 3);
@@ -108,25 +171,23 @@ fn demanded(estate: &Estate, rng: &mut Rng) -> Vec<Habit> {
     let carriers = Network::fixed(rng, 4);
     let objects = Network::aws("S3", 0x34d8_4000, 8, 0.05);
     vec![
-        Habit::demand(of(&["payments", "fraud"]), card_network, 30.0),
-        Habit::demand(of(&["payments", "invoices"]), bank, 9.0),
-        Habit { port: 587, ..Habit::demand(of(&["users", "mailer"]), mail_relay, 6.0) },
-        Habit::demand(of(&["orders", "partners-api"]), customers, 5.0),
-        Habit::demand(of(&["shipping", "returns"]), carriers, 8.0),
+        Habit::demand(of(partners.card_network), card_network, 30.0),
+        Habit::demand(of(partners.bank), bank, 9.0),
+        Habit { port: 587, ..Habit::demand(of(partners.mail_relay), mail_relay, 6.0) },
+        Habit::demand(of(partners.customers), customers, 5.0),
+        Habit::demand(of(partners.carriers), carriers, 8.0),
         Habit {
             sent_bytes: 1_500.0,
             received_bytes: 90_000.0,
             sigma: 1.0,
-            ..Habit::demand(of(&["catalogue", "images", "reviews", "search"]), objects, 25.0)
+            ..Habit::demand(of(partners.objects), objects, 25.0)
         },
     ]
 }
 
-fn steady(estate: &Estate, rng: &mut Rng) -> Vec<Habit> {
-    let everyone: Vec<ServiceIdx> = estate.services().collect();
+fn steady(everyone: Vec<ServiceIdx>, rng: &mut Rng) -> Vec<Habit> {
     let logs = Network::aws("AMAZON", 0x345e_e000, 5, 0.01);
     let mirrors = Network::wide(rng, 9, 0.04);
-    let clocks = Network::fixed(rng, 4);
     vec![
         Habit {
             sent_bytes: 45_000.0,
@@ -142,16 +203,20 @@ fn steady(estate: &Estate, rng: &mut Rng) -> Vec<Habit> {
             secs: 5.0,
             ..Habit::steady(everyone, mirrors, 0.25)
         },
-        Habit {
-            port: 123,
-            protocol: UDP,
-            sent_bytes: 48.0,
-            received_bytes: 48.0,
-            sigma: 0.0,
-            secs: 0.0,
-            ..Habit::steady(named(estate, &["monitoring", "bastion"]), clocks, 0.6)
-        },
     ]
+}
+
+fn clocks(estate: &Estate, rng: &mut Rng) -> Habit {
+    let network = Network::fixed(rng, 4);
+    Habit {
+        port: 123,
+        protocol: UDP,
+        sent_bytes: 48.0,
+        received_bytes: 48.0,
+        sigma: 0.0,
+        secs: 0.0,
+        ..Habit::steady(estate.all_named(estate.topology.partners.clocks), network, 0.6)
+    }
 }
 
 impl Source for Outward {

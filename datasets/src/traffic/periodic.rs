@@ -61,6 +61,11 @@ impl Periodic {
         }
     }
 
+    /// The same, of some services only and again and again after that many seconds.
+    pub(crate) fn only(self, servers: Vec<ServiceIdx>, period_secs: i64) -> Self {
+        Self { servers, period_secs, ..self }
+    }
+
     fn visit(
         &mut self,
         now: &Moment,

@@ -44,9 +44,13 @@ pub(crate) struct Pools {
 
 impl Pools {
     pub(crate) fn new(estate: &Estate, seed: u64) -> Self {
-        let mut rng = Rng::new(seed, "pools");
+        Self::along(calls(estate), estate, Rng::new(seed, "pools"))
+    }
+
+    /// Those of some calls.
+    pub(crate) fn along(calls: Vec<(Group, ServiceIdx)>, estate: &Estate, mut rng: Rng) -> Self {
         let mut pools = Vec::new();
-        for (clients, server) in calls(estate) {
+        for (clients, server) in calls {
             let kind = estate.service(server).entry.kind;
             if let Group::Service(clients) = clients
                 && kind.is_pooled()
@@ -55,7 +59,7 @@ impl Pools {
                 pools.push(Pool {
                     clients,
                     server,
-                    port: kind.port(),
+                    port: estate.service(server).entry.port,
                     sent_bytes: rng.lognormal(1_500.0, 0.7),
                     received_bytes: rng.lognormal(9_000.0, 1.0),
                     connections: Vec::new(),

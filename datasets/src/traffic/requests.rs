@@ -1,7 +1,7 @@
 //! Requests between services: short connections whose number follows the people outside.
 
 use super::{Group, Source, calls, second, tcp};
-use crate::catalogue::Kind;
+use crate::catalogue::{Entry, Kind};
 use crate::connection::{End, Exchange, Failure};
 use crate::estate::{Estate, ServiceIdx};
 use crate::random::{Rng, exp};
@@ -37,24 +37,33 @@ pub(crate) struct Requests {
 
 impl Requests {
     pub(crate) fn new(estate: &Estate, seed: u64) -> Self {
-        let mut rng = Rng::new(seed, "requests");
+        Self::along(calls(estate), estate, Rng::new(seed, "requests"))
+    }
+
+    /// Those of some calls.
+    pub(crate) fn along(calls: Vec<(Group, ServiceIdx)>, estate: &Estate, mut rng: Rng) -> Self {
         let kind = |service| estate.service(service).entry.kind;
-        let short = calls(estate).into_iter().filter(|&(clients, server)| {
+        let short = calls.into_iter().filter(|&(clients, server)| {
             let by_night = matches!(clients, Group::Service(c) if kind(c) == Kind::Batch);
             !by_night && !kind(server).is_pooled()
         });
-        let edges = short.map(|(c, s)| Edge::drawn(c, s, kind(s), &mut rng)).collect();
+        let mut edges: Vec<Edge> =
+            short.map(|(c, s)| Edge::drawn((c, s), estate.service(s).entry, &mut rng)).collect();
+        let mut varied = rng.clone();
+        for edge in &mut edges {
+            edge.per_sec = varied.lognormal(edge.per_sec, estate.variety.spread);
+        }
         Self { edges, rng }
     }
 }
 
 impl Edge {
-    fn drawn(clients: Group, server: ServiceIdx, kind: Kind, rng: &mut Rng) -> Self {
-        let share = if kind == Kind::Web { 1.0 } else { rng.lognormal(0.5, 0.5).min(1.2) };
+    fn drawn((clients, server): (Group, ServiceIdx), called: Entry, rng: &mut Rng) -> Self {
+        let share = if called.kind == Kind::Web { 1.0 } else { rng.lognormal(0.5, 0.5).min(1.2) };
         Self {
             clients,
             server,
-            port: kind.port(),
+            port: called.port,
             per_sec: PER_SEC * share,
             sent_bytes: rng.lognormal(900.0, 0.5),
             received_bytes: rng.lognormal(6_000.0, 0.9),

@@ -4,7 +4,7 @@
 //! of its service; of workloads without a role, those that share most of what they do with it. Where
 //! siblings have `n` edges of which `s` are some one sibling's alone, the next edge is one's alone with
 //! probability `(s + ½) / (n + 1)` (Krichevsky and Trofimov), and `k` of them with the product as `s` and
-//! `n` grow. Edges to one server count once, since they come together. ATT&CK T1021, T1071.
+//! `n` grow. The ports of one server come together, so that it counts twice at most. ATT&CK T1021, T1071.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,6 +25,9 @@ const RATIO_MAX: f64 = 100.0;
 
 /// Siblings share so many edges at least.
 const SHARED_MIN: usize = 5;
+
+/// However many ports of a server nobody else asks for, it counts this often.
+const SERVER_COUNTS_MAX: usize = 2;
 
 /// A workload is compared with its siblings for so long; then its own history speaks.
 const YOUNG_SECS: i64 = 24 * 3600;
@@ -114,22 +117,16 @@ impl Siblings {
         let siblings = self.of(&window.name, member, start);
         let others: BTreeSet<&Edge> =
             siblings.iter().flat_map(|sibling| sibling.edges.keys()).collect();
-        let solo = |edge: &Edge| !others.contains(edge);
-        let servers: BTreeSet<Address> = member
-            .edges
-            .iter()
-            .filter(|(edge, _)| solo(edge))
-            .flat_map(|(_, contacts)| contacts.keys().copied())
-            .collect();
-        if siblings.is_empty() || servers.is_empty() {
+        let edges = member.edges.keys().filter(|edge| !others.contains(edge));
+        let alone: BTreeSet<Edge> = edges.cloned().collect();
+        if siblings.is_empty() || alone.is_empty() {
             return Vec::new();
         }
         let group = group(&siblings, member);
-        let p_value = chance(&group, servers.len());
+        let p_value = chance(&group, member.weight(&alone));
         if p_value > P_MAX * RATIO_MAX {
             return Vec::new();
         }
-        let alone: BTreeSet<Edge> = member.edges.keys().filter(|e| solo(e)).cloned().collect();
         self.tell(window, &alone, &group, p_value)
     }
 
@@ -200,6 +197,17 @@ impl Member {
             is_told: false,
             edges: BTreeMap::new(),
         }
+    }
+
+    /// How many of these edges count: two of a server at most.
+    fn weight(&self, edges: &BTreeSet<Edge>) -> usize {
+        let mut of_server: BTreeMap<Address, usize> = BTreeMap::new();
+        for (_, contacts) in self.edges.iter().filter(|(edge, _)| edges.contains(edge)) {
+            for address in contacts.keys() {
+                *of_server.entry(*address).or_default() += 1;
+            }
+        }
+        of_server.into_values().map(|n| n.min(SERVER_COUNTS_MAX)).sum()
     }
 
     fn add(&mut self, window: &WorkloadWindow<'_>, start: i64) {

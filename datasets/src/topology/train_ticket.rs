@@ -1,0 +1,180 @@
+//! Fudan's Train Ticket: a booking system of forty-odd services with a `mongo` for most.
+
+use super::{Partners, Topology};
+use crate::catalogue::Kind::{App, Bastion, Batch, Mongo, Monitoring, Mysql, Rabbit, Web};
+use crate::catalogue::{Entry, entry};
+
+pub(super) const TOPOLOGY: Topology = Topology {
+    name: "train-ticket",
+    description: "Fudan's Train Ticket, a booking system of forty-odd services",
+    services: &SERVICES,
+    bastion: entry("bastion", Bastion, 2, &[]),
+    partners: Partners {
+        card_network: &["ts-payment-service"],
+        bank: &["ts-payment-service", "ts-inside-payment-service"],
+        mail_relay: &["ts-notification-service"],
+        customers: &["ts-consign-service"],
+        carriers: &["ts-delivery-service", "ts-food-service"],
+        objects: &["ts-news-service", "ts-avatar-service"],
+        exports: &["ts-order-service"],
+        clocks: &["prometheus", "bastion"],
+        elastic: &["ts-ui-dashboard", "ts-travel-service", "ts-ticketinfo-service"],
+    },
+};
+
+const fn app(name: &'static str, port: u16, calls: &'static [&'static str]) -> Entry {
+    entry(name, App, 2, calls).on(port)
+}
+
+const fn mongo(name: &'static str) -> Entry {
+    entry(name, Mongo, 2, &[])
+}
+
+const SERVICES: [Entry; 63] = [
+    entry("ts-ui-dashboard", Web, 2, &["ts-gateway-service"]),
+    app(
+        "ts-gateway-service",
+        18_888,
+        &[
+            "ts-auth-service",
+            "ts-cancel-service",
+            "ts-consign-service",
+            "ts-contacts-service",
+            "ts-execute-service",
+            "ts-food-service",
+            "ts-inside-payment-service",
+            "ts-order-service",
+            "ts-preserve-service",
+            "ts-rebook-service",
+            "ts-travel-plan-service",
+            "ts-travel-service",
+            "ts-user-service",
+        ],
+    ),
+    app("ts-auth-service", 12_340, &["ts-auth-mongo", "ts-verification-code-service"]),
+    app("ts-user-service", 12_342, &["ts-auth-service", "ts-user-mongo"]),
+    app("ts-verification-code-service", 15_678, &[]),
+    app("ts-station-service", 12_345, &["ts-station-mongo"]),
+    app("ts-train-service", 14_567, &["ts-train-mongo"]),
+    app("ts-config-service", 15_679, &["ts-config-mongo"]),
+    app("ts-price-service", 16_579, &["ts-price-mongo"]),
+    app("ts-route-service", 11_178, &["ts-route-mongo"]),
+    app("ts-contacts-service", 12_347, &["ts-contacts-mongo"]),
+    app(
+        "ts-basic-service",
+        15_680,
+        &["ts-price-service", "ts-route-service", "ts-station-service", "ts-train-service"],
+    ),
+    app("ts-ticketinfo-service", 15_681, &["ts-basic-service"]),
+    app(
+        "ts-travel-service",
+        12_346,
+        &[
+            "ts-order-service",
+            "ts-route-service",
+            "ts-seat-service",
+            "ts-ticketinfo-service",
+            "ts-train-service",
+            "ts-travel-mongo",
+        ],
+    ),
+    app(
+        "ts-travel2-service",
+        16_346,
+        &["ts-route-service", "ts-seat-service", "ts-ticketinfo-service", "ts-travel2-mongo"],
+    ),
+    app(
+        "ts-seat-service",
+        18_898,
+        &["ts-config-service", "ts-order-other-service", "ts-order-service", "ts-travel-service"],
+    ),
+    app("ts-order-service", 12_031, &["ts-order-mongo", "ts-station-service"]),
+    app("ts-order-other-service", 12_032, &["ts-order-other-mongo", "ts-station-service"]),
+    app(
+        "ts-preserve-service",
+        14_568,
+        &[
+            "ts-assurance-service",
+            "ts-consign-service",
+            "ts-contacts-service",
+            "ts-food-service",
+            "ts-notification-service",
+            "ts-order-service",
+            "ts-seat-service",
+            "ts-security-service",
+            "ts-travel-service",
+            "ts-user-service",
+        ],
+    ),
+    app(
+        "ts-preserve-other-service",
+        14_569,
+        &[
+            "ts-assurance-service",
+            "ts-contacts-service",
+            "ts-order-other-service",
+            "ts-security-service",
+            "ts-travel2-service",
+        ],
+    ),
+    app("ts-security-service", 11_188, &["ts-order-service", "ts-security-mongo"]),
+    app(
+        "ts-inside-payment-service",
+        18_673,
+        &["ts-inside-payment-mongo", "ts-order-service", "ts-payment-service"],
+    ),
+    app("ts-payment-service", 19_001, &["ts-payment-mongo"]),
+    app(
+        "ts-cancel-service",
+        18_885,
+        &[
+            "ts-inside-payment-service",
+            "ts-notification-service",
+            "ts-order-service",
+            "ts-user-service",
+        ],
+    ),
+    app(
+        "ts-rebook-service",
+        18_886,
+        &["ts-inside-payment-service", "ts-order-service", "ts-seat-service", "ts-travel-service"],
+    ),
+    app("ts-execute-service", 12_386, &["ts-order-other-service", "ts-order-service"]),
+    app("ts-assurance-service", 18_889, &["ts-assurance-mongo"]),
+    app("ts-consign-service", 16_111, &["ts-consign-mongo", "ts-consign-price-service"]),
+    app("ts-consign-price-service", 16_110, &["ts-consign-price-mongo"]),
+    app("ts-food-service", 18_856, &["ts-food-mongo", "ts-station-food-service", "rabbitmq"]),
+    app("ts-station-food-service", 18_855, &["ts-food-mongo"]),
+    app("ts-delivery-service", 18_808, &["ts-delivery-mongo", "rabbitmq"]),
+    app("ts-notification-service", 17_853, &["rabbitmq"]),
+    app("ts-travel-plan-service", 14_322, &["ts-route-plan-service", "ts-seat-service"]),
+    app("ts-route-plan-service", 14_578, &["ts-route-service", "ts-travel-service"]),
+    app("ts-admin-order-service", 16_112, &["ts-order-other-service", "ts-order-service"]),
+    app("ts-voucher-service", 16_101, &["ts-voucher-mysql", "ts-order-service"]),
+    app("ts-news-service", 12_862, &[]),
+    app("ts-avatar-service", 17_001, &[]),
+    mongo("ts-auth-mongo"),
+    mongo("ts-user-mongo"),
+    mongo("ts-station-mongo"),
+    mongo("ts-train-mongo"),
+    mongo("ts-config-mongo"),
+    mongo("ts-price-mongo"),
+    mongo("ts-route-mongo"),
+    mongo("ts-contacts-mongo"),
+    mongo("ts-travel-mongo"),
+    mongo("ts-order-mongo"),
+    mongo("ts-order-other-mongo"),
+    mongo("ts-security-mongo"),
+    mongo("ts-inside-payment-mongo"),
+    mongo("ts-payment-mongo"),
+    mongo("ts-assurance-mongo"),
+    mongo("ts-consign-mongo"),
+    mongo("ts-consign-price-mongo"),
+    mongo("ts-travel2-mongo"),
+    mongo("ts-food-mongo"),
+    mongo("ts-delivery-mongo"),
+    entry("ts-voucher-mysql", Mysql, 2, &[]),
+    entry("rabbitmq", Rabbit, 3, &[]),
+    entry("prometheus", Monitoring, 2, &[]),
+    entry("order-report", Batch, 2, &["ts-order-mongo", "ts-payment-mongo"]),
+];
