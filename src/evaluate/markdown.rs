@@ -26,7 +26,9 @@ const RULES: &str = "\
 - **Time to detect** counts five-minute windows of event time, from the window of the attack's first record
   to the first window in which it was found, both included: 1 is the same window. It has no delivery delay
   in it.
-- The interval of the rate is Garwood's exact one for a Poisson count.
+- The interval of the rate is Garwood's exact one for a Poisson count. Scenarios that share a history share
+  their ordinary traffic too, so one false finding may count in each of them; the interval of the total is
+  narrower than that allows.
 - A finding **cuts off** when its plan, as it is told at the end, is `isolate-workload`, `cut-remote` or
   `remove-rule`.
 - The days before are learned as `learn` does, or with `--warm-up` judged without telling as `detect

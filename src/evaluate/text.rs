@@ -34,16 +34,20 @@ pub(crate) fn write_text(evaluation: &Evaluation, out: &mut dyn Write) -> Result
     write_table(&methods_by_attack(&curves, evaluation), out)
 }
 
-/// A row for each method: its recall at each rate, and what this program's recall would cost.
+/// A row for each method: its recall at each rate, what this program's recall would cost, and the most
+/// that it finds at any cost.
 pub(super) fn methods(curves: &[Curve], total: &Score) -> Table {
     let recall = total.recall().share();
     let mut head = vec!["method".to_owned()];
     head.extend(compare::RATES.map(|rate| format!("{rate}")));
     head.push(format!("false a day at {}", number(recall, 3)));
+    head.extend(["most".to_owned(), "false a day".to_owned()]);
     let row = |curve: &Curve| {
         let mut row = vec![curve.method.name().to_owned()];
         row.extend(compare::RATES.map(|rate| format!("{:.3}", curve.recall_at(rate))));
         row.push(number(recall.and_then(|recall| curve.false_at(recall)), 2));
+        let most = curve.recall_at(f64::INFINITY);
+        row.extend([format!("{most:.3}"), number(curve.false_at(most), 2)]);
         row
     };
     [head].into_iter().chain(curves.iter().map(row)).collect()
