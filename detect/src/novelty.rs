@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::baseline::{Baseline, Direction, EdgeKey, Measure, ServiceEvidence};
+use model::baseline::{Baseline, Direction, EdgeEvidence, EdgeKey, Measure, ServiceEvidence};
 
 use crate::calibration::RATIO_MAX;
 
@@ -33,11 +33,25 @@ pub enum Novel {
     Inside,
     /// A port used towards the outside.
     OutsidePort,
+    /// A network outside, on a port that was used before.
+    OutsideNetwork,
     /// A port served to the outside.
     Served,
 }
 
-/// Which novelty an edge would be. Of pings inside, and of those from outside, AWS's records do not say
+impl Novel {
+    const ALL: [Self; 4] = [Self::Inside, Self::OutsidePort, Self::OutsideNetwork, Self::Served];
+
+    /// How much likelier than a new peer inside it is to mean something.
+    pub(crate) fn weight(self) -> f64 {
+        match self {
+            Self::Inside | Self::OutsidePort | Self::Served => 1.0,
+            Self::OutsideNetwork => 0.1,
+        }
+    }
+}
+
+/// Which novelty an edge would be, as far as its port goes. Of pings inside, and of those from outside, AWS's records do not say
 /// who asked.
 pub(crate) fn class(key: &EdgeKey) -> Option<Novel> {
     let is_ping = matches!(key.protocol, ICMP | ICMPV6);
@@ -53,11 +67,19 @@ pub(crate) fn class(key: &EdgeKey) -> Option<Novel> {
     }
 }
 
-/// What of an edge has to be new for it to be news: outside, the address alone is not, since busy
-/// hosts meet new networks all day.
+/// What of an edge has to be new for it to be news of its [`class`]: outside the port, whatever the
+/// address.
 pub(crate) fn identity(key: &EdgeKey) -> (&str, u16, u8) {
     let peer = if key.is_inside() { &*key.peer } else { "" };
     (peer, key.port, key.protocol)
+}
+
+/// What of an edge is this kind of novelty; `None` if nothing is.
+fn identity_as(novel: Novel, key: &EdgeKey) -> Option<(&str, u16, u8)> {
+    match (novel, class(key)?) {
+        (Novel::OutsideNetwork, Novel::OutsidePort) => Some((&*key.peer, 0, 0)),
+        (novel, class) => (novel == class).then(|| identity(key)),
+    }
 }
 
 /// Windows observed, and those that brought something new.
@@ -184,9 +206,10 @@ pub(crate) fn past(baseline: &Baseline, window_secs: i64) -> Option<(i64, Vec<Pa
     let mut past = Vec::new();
     for (service, evidence) in baseline.services.unordered() {
         let Some(seen) = evidence.seen() else { continue };
-        for novel in [Novel::Inside, Novel::OutsidePort, Novel::Served] {
+        for novel in Novel::ALL {
             let Rate { windows, new } = rate_of(evidence, novel, hour, window_secs);
-            let ratio = Rate { windows, new: new.saturating_sub(1) }.cut_ratio();
+            let rate = Rate { windows, new: new.saturating_sub(1) };
+            let ratio = rate.cut_ratio() / novel.weight();
             let began = |peer: &str| peer_began(baseline, peer);
             let news = firsts(evidence, novel).into_iter().filter(|((peer, ..), time)| {
                 (seen.first + LONG_KNOWN_SECS..until).contains(time)
@@ -208,8 +231,9 @@ fn peer_began(baseline: &Baseline, peer: &str) -> i64 {
 /// When each thing of a class was first established with nothing said against it, Unix seconds.
 fn firsts(evidence: &ServiceEvidence, novel: Novel) -> BTreeMap<(&str, u16, u8), i64> {
     let mut first: BTreeMap<(&str, u16, u8), i64> = BTreeMap::new();
-    for (key, edge) in evidence.edges.unordered().filter(|(key, _)| class(key) == Some(novel)) {
-        let known = first.entry(identity(key)).or_insert(i64::MAX);
+    for (key, edge) in evidence.edges.unordered() {
+        let Some(identity) = identity_as(novel, key) else { continue };
+        let known = first.entry(identity).or_insert(i64::MAX);
         *known = (*known).min(edge.settled);
     }
     first
@@ -256,6 +280,22 @@ pub(crate) fn is_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
     }
     let port = evidence.edges.port(key.direction, key.port, key.protocol);
     is_settled(port.outside_clean, port.outside_flagged)
+}
+
+/// Whether a service was there before, or meets so many networks that they are not all kept.
+pub(crate) fn is_visited(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
+    evidence.edges.overflowed() || evidence.edges.get(key).is_some_and(is_there)
+}
+
+/// Whether a service was in the network before, on any port; it takes looking through all edges.
+pub(crate) fn is_network_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
+    evidence.edges.unordered().any(|(other, edge)| {
+        other.direction == key.direction && other.peer == key.peer && is_there(edge)
+    })
+}
+
+fn is_there(edge: &EdgeEvidence) -> bool {
+    edge.established.total() > 0
 }
 
 /// How many services opened what, found once per window: within it the evidence stands still.

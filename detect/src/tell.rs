@@ -16,6 +16,9 @@ use crate::names::{ADMIN_PORTS, protocol};
 /// Deviations a finding lists; `n_deviations` counts them all.
 const LISTED_MAX: usize = 50;
 
+/// What is so far under its cut is a link of a chain.
+const FIRM_RATIO_MAX: f64 = 0.5;
+
 /// How much of the confidence is left where AWS lost records.
 const SURE_DESPITE_LOSS: f64 = 0.8;
 
@@ -48,7 +51,7 @@ pub fn tell(episode: &Episode, held_days: f64) -> Finding {
         revision: episode.revision,
         state: episode.state,
         kind,
-        severity: severity(&ordered, &tactics),
+        severity: severity(&ordered),
         confidence: confidence(&ordered),
         p_value: two_digits(combined(&ordered)),
         calibration: calibration(&ordered, held_days).to_owned(),
@@ -125,8 +128,10 @@ fn severity_of(deviation: &Deviation) -> Severity {
     }
 }
 
-/// A chain of tactics raises the severity; repeating one does not.
-fn severity(ordered: &[(&DeviationKey, &Deviation)], tactics: &BTreeSet<Tactic>) -> Severity {
+/// A chain of tactics raises the severity; repeating one does not, nor what only just deviates.
+fn severity(ordered: &[(&DeviationKey, &Deviation)]) -> Severity {
+    let firm = ordered.iter().filter(|(_, d)| d.cut_ratio <= FIRM_RATIO_MAX);
+    let tactics: BTreeSet<Tactic> = firm.map(|(_, d)| Tactic::of(d)).collect();
     let worst = ordered.iter().map(|(_, d)| severity_of(d)).max().unwrap_or(Severity::Low);
     match (tactics.len(), worst) {
         (0 | 1, worst) => worst,

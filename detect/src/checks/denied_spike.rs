@@ -14,7 +14,8 @@ use crate::deviation::{Deviation, Fact, Kind};
 const FLOOR: u64 = 20;
 
 pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
-    let Some(level) = context.level(window, Measure::RejectedOut, FLOOR) else { return Vec::new() };
+    let floor = context.floor(FLOOR);
+    let Some(level) = context.level(window, Measure::RejectedOut, floor) else { return Vec::new() };
     let mut rejected: Vec<_> = window.as_client.iter().filter(|c| c.rejected() > 0).collect();
     rejected.sort_by_key(|c| std::cmp::Reverse((c.rejected(), c.server.address, c.port)));
     let Some(main) = rejected.first() else { return Vec::new() };

@@ -16,7 +16,8 @@ use crate::novelty;
 const FLOOR: u64 = 20;
 
 pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
-    let Some(level) = context.level(window, Measure::Fanout, FLOOR) else { return Vec::new() };
+    let floor = context.floor(FLOOR);
+    let Some(level) = context.level(window, Measure::Fanout, floor) else { return Vec::new() };
     let answered: Vec<_> = window.as_client.iter().filter(|c| c.is_established()).collect();
     let service = context.baseline.service(&window.workload.service);
     let servers: BTreeSet<_> = answered.iter().map(|c| c.server.address).collect();
@@ -27,7 +28,7 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
         .collect();
     // Asking many strangers is what crawlers and resolvers do; many of our own is reconnaissance, unless
     // a service that was asked before has more replicas now.
-    if (inside.len() as u64) < FLOOR {
+    if (inside.len() as u64) < floor {
         return Vec::new();
     }
     let evidence = BTreeMap::from([

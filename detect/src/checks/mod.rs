@@ -102,6 +102,18 @@ pub(crate) struct Level {
 }
 
 impl Context<'_> {
+    /// A floor as of the budget: who looks at ten findings a day looks at smaller things.
+    pub(crate) fn floor(&self, at_one_a_day: u64) -> u64 {
+        let floor = at_one_a_day as f64 / self.cut_scale.max(1.0).sqrt();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is a small share"
+        )]
+        let floor = floor as u64;
+        floor.max(1)
+    }
+
     /// Judges a measure of a window; `None` if it is usual, below `floor`, or the service too young.
     pub(crate) fn level(
         &mut self,

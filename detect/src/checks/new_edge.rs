@@ -17,6 +17,7 @@ use model::baseline::{Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
 use super::{Context, sample};
 use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Fact, Kind};
+use crate::names::ADMIN_PORTS;
 use crate::novelty::{self, BIRTH_SECS, Novel, Rate};
 
 /// A newborn's edge is news if at most this share of the estate's clients opened it.
@@ -27,6 +28,13 @@ const LAUNCH_P_MAX: f64 = 0.01;
 
 /// That a service is come to for the first time is part of its birth for so long.
 const SERVER_BIRTH_SECS: i64 = 24 * 3600;
+
+/// Ports that administer hosts are what intruders move by, and AWS's services what everybody uses.
+const ADMIN_WEIGHT: f64 = 3.0;
+const AWS_WEIGHT: f64 = 0.3;
+
+/// What every other service goes to is so much less surprising than what nobody does.
+const COMMON_FACTOR: f64 = 20.0;
 
 /// With fewer clients than this nothing can be said about a newborn: `½ / (n + 1)` exceeds the cut.
 const BIRTH_CLIENTS_MIN: u64 = 9;
@@ -75,12 +83,19 @@ fn by_rate(
     evidence: &ServiceEvidence,
     key: &EdgeKey,
 ) -> Option<News> {
-    let class = novelty::class(key)?;
-    if novelty::is_known(evidence, key) || (class == Novel::Inside && is_newborn(context, key)) {
+    let novel = what_is_new(evidence, key)?;
+    if novel == Novel::Inside && is_newborn(context, key) {
         return None;
     }
     let service = &window.workload.service;
-    let rate: Rate = context.novelty.rate(context.baseline, service, class, context.start);
+    let rate: Rate = context.novelty.rate(context.baseline, service, novel, context.start);
+    let cut_ratio = rate.cut_ratio() / weight(novel, key);
+    let is_old = || novel == Novel::OutsideNetwork && novelty::is_network_known(evidence, key);
+    if cut_ratio > RATIO_MAX || is_old() {
+        return None;
+    }
+    let (openers, clients) = context.openers.of(context.baseline, key);
+    let cut_ratio = cut_ratio * (1.0 + COMMON_FACTOR * openers as f64 / clients.max(1) as f64);
     let facts = BTreeMap::from([
         ("windows_observed", Fact::Number(rate.windows as f64)),
         ("windows_with_something_new", Fact::Number(rate.new as f64)),
@@ -89,8 +104,26 @@ fn by_rate(
             Fact::Text("if the service had reached it before, or met new things more often".into()),
         ),
     ]);
-    let (p_value, cut_ratio) = (rate.p_value(), rate.cut_ratio());
+    let p_value = rate.p_value();
     (cut_ratio <= RATIO_MAX).then_some(News { p_value, cut_ratio, facts })
+}
+
+fn what_is_new(evidence: &ServiceEvidence, key: &EdgeKey) -> Option<Novel> {
+    let class = novelty::class(key)?;
+    if !novelty::is_known(evidence, key) {
+        return Some(class);
+    }
+    let is_network = class == Novel::OutsidePort && !novelty::is_visited(evidence, key);
+    is_network.then_some(Novel::OutsideNetwork)
+}
+
+/// How much likelier than a usual port inside it is to mean something.
+fn weight(novel: Novel, key: &EdgeKey) -> f64 {
+    let is_admin = novel == Novel::Inside && ADMIN_PORTS.contains(&key.port);
+    let is_aws = novel == Novel::OutsideNetwork && key.peer.starts_with("aws:");
+    novel.weight()
+        * if is_admin { ADMIN_WEIGHT } else { 1.0 }
+        * if is_aws { AWS_WEIGHT } else { 1.0 }
 }
 
 fn by_birth(context: &mut Context<'_>, window: &WorkloadWindow<'_>, key: &EdgeKey) -> Option<News> {

@@ -37,11 +37,12 @@ const UNFAMILIAR_P_MAX: f64 = 1e-3;
 const OUTGROWN: f64 = 3.0;
 
 pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
-    if window.measure(Measure::BytesOutside) < FLOOR_BYTES {
+    let floor_bytes = context.floor(FLOOR_BYTES);
+    if window.measure(Measure::BytesOutside) < floor_bytes {
         return Vec::new();
     }
     let uploads = window.as_client.iter().filter(|c| {
-        c.server.workload().is_none() && c.bytes_out > c.bytes_in && c.bytes_out >= FLOOR_BYTES / 2
+        c.server.workload().is_none() && c.bytes_out > c.bytes_in && c.bytes_out >= floor_bytes / 2
     });
     let Some(&main) = uploads.max_by_key(|c| (c.bytes_out, c.server.address, c.port)) else {
         return Vec::new();
@@ -49,7 +50,7 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
     let is_familiar = is_familiar(context, window, main);
     let is_usual =
         |level: &Level| is_familiar && (level.observed as f64) < OUTGROWN * level.largest;
-    let overall = context.level(window, Measure::BytesOutside, FLOOR_BYTES);
+    let overall = context.level(window, Measure::BytesOutside, floor_bytes);
     let overall = overall.filter(|level| !is_usual(level));
     let to_it = if is_familiar { None } else { unfamiliar(context, window, main) };
     let found = overall.into_iter().chain(to_it).min_by(|a, b| a.cut_ratio.total_cmp(&b.cut_ratio));
@@ -95,7 +96,7 @@ fn unfamiliar(
     let model = TailModel::of_values(&usual)?;
     let tail = model.judge(main.bytes_out, 0);
     let cut = UNFAMILIAR_P_MAX * context.cut_scale;
-    let needed = model.value_at(cut, 0).max(FLOOR_BYTES as f64 / 2.0);
+    let needed = model.value_at(cut, 0).max(context.floor(FLOOR_BYTES) as f64 / 2.0);
     let (observed, windows_known, largest) = (main.bytes_out, model.n, model.largest);
     let cut_ratio = tail.p_value / UNFAMILIAR_P_MAX;
     let stands_out = cut_ratio <= RATIO_MAX;

@@ -125,6 +125,7 @@ pub(super) struct WireRate {
 enum WireNovel {
     Inside,
     OutsidePort,
+    OutsideNetwork,
     Served,
 }
 
@@ -134,6 +135,7 @@ pub(super) fn rate_to_wire((service, novel, rate): (Option<Arc<str>>, Novel, Rat
         novel: match novel {
             Novel::Inside => WireNovel::Inside,
             Novel::OutsidePort => WireNovel::OutsidePort,
+            Novel::OutsideNetwork => WireNovel::OutsideNetwork,
             Novel::Served => WireNovel::Served,
         },
         windows: rate.windows,
@@ -145,6 +147,7 @@ pub(super) fn rate_from_wire(wire: WireRate) -> (Option<Arc<str>>, Novel, Rate) 
     let novel = match wire.novel {
         WireNovel::Inside => Novel::Inside,
         WireNovel::OutsidePort => Novel::OutsidePort,
+        WireNovel::OutsideNetwork => Novel::OutsideNetwork,
         WireNovel::Served => Novel::Served,
     };
     (wire.service.map(Arc::from), novel, Rate { windows: wire.windows, new: wire.new })
