@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Result, bail};
 use datasets::Scenario;
 
-use crate::evaluate::{self, Terms};
+use crate::evaluate::{self, Made, Terms};
 use crate::flags::{EvaluateArgs, OutputFormat};
 use crate::{Ending, output};
 
@@ -13,8 +13,11 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Ending> {
     let terms = Terms {
         scenarios: scenarios(&args.scenarios)?,
         learn_days: args.learn_days,
+        warms_up: args.warm_up,
+        topologies: topologies(&args.topologies)?,
         services: args.services,
         budget: args.budget,
+        compares: args.compare,
     };
     let evaluation = evaluate::run(&args.seeds, &terms)?;
     let mut out = output::stdout();
@@ -25,7 +28,15 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Ending> {
     out.flush()?;
     if let Some(path) = &args.write {
         let command = command(args);
-        output::write_file(path, |file| evaluate::write_markdown(&evaluation, &command, file))?;
+        let curves = evaluate::curves(&evaluation.outcomes);
+        let picture = path.with_extension("svg");
+        let name = picture.file_name().unwrap_or_default().to_string_lossy();
+        let made = Made { command: &command, picture: &name, curves: &curves };
+        output::write_file(path, |file| evaluate::write_markdown(&evaluation, &made, file))?;
+        if !curves.is_empty() {
+            let svg = evaluate::to_svg(&curves);
+            output::write_file(&picture, |file| Ok(file.write_all(svg.as_bytes())?))?;
+        }
     }
     Ok(Ending::Ran)
 }
@@ -42,17 +53,35 @@ fn scenarios(names: &[String]) -> Result<Vec<&'static Scenario>> {
     Ok(all().filter(is_wanted).collect())
 }
 
+/// The topologies of these names; the first one if none is named.
+fn topologies(names: &[String]) -> Result<Vec<&'static str>> {
+    let known: Vec<&str> = datasets::topologies().iter().map(|topology| topology.name).collect();
+    if let Some(unknown) = names.iter().find(|&name| !known.contains(&name.as_str())) {
+        bail!("no topology {unknown:?}: expected some of {}", known.join(","));
+    }
+    if names.is_empty() {
+        return Ok(known.into_iter().take(1).collect());
+    }
+    Ok(known.into_iter().filter(|name| names.iter().any(|wanted| wanted == name)).collect())
+}
+
 /// What was typed, as far as it decides the result.
 fn command(args: &EvaluateArgs) -> String {
     let scenarios = match args.scenarios.as_slice() {
         [] => String::new(),
         names => format!(" --scenarios {}", names.join(",")),
     };
+    let topologies = match args.topologies.as_slice() {
+        [] => String::new(),
+        names => format!(" --topologies {}", names.join(",")),
+    };
+    let warm_up = if args.warm_up { " --warm-up" } else { "" };
+    let compare = if args.compare { " --compare" } else { "" };
     let (seeds, budget) = (&args.seeds, args.budget);
     let (learn_days, services) = (args.learn_days, args.services);
     format!(
         "tidegate evaluate{scenarios} --seeds {}..{} --budget {budget} --learn-days {learn_days} \
-         --services {services}",
+         --services {services}{topologies}{warm_up}{compare}",
         seeds.start, seeds.end
     )
 }

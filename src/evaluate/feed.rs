@@ -31,6 +31,14 @@ impl Feed {
         }
     }
 
+    /// One that goes on from here with what is open closed, and with a directory that knows more
+    /// snapshots.
+    pub(super) fn branch(&self, mut directory: Directory) -> Self {
+        directory.remember(self.directory.remembered());
+        let fresh = Self::new(self.aggregator.options().clone(), directory);
+        Self { carried: self.carried.clone(), ..fresh }
+    }
+
     /// Takes the next page, and closes the windows it completes: nothing comes late.
     pub(super) fn take(&mut self, page: &Page, windows: &mut dyn Windows) -> Result<()> {
         let origin = Origin { time: Some(page.from), ..Origin::default() };

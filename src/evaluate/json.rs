@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::compare::{self, Curve};
 use super::score::{Evaluation, Recall, Score};
 use super::trial::{Attack, Found, Outcome};
 
@@ -16,14 +17,30 @@ pub(crate) fn to_json(evaluation: &Evaluation) -> Value {
         .scenarios()
         .map(|(name, outcomes, score)| (name.to_owned(), scenario(outcomes, &score)))
         .collect();
+    let curves = compare::curves(&evaluation.outcomes);
+    let compared: Map<String, Value> = curves
+        .iter()
+        .map(|curve| (curve.method.name().to_owned(), method(curve, evaluation)))
+        .collect();
     json!({
         "schema": SCHEMA,
         "seeds": seeds,
         "budget_per_day": evaluation.terms.budget.of_a_day(),
         "learn_days": evaluation.terms.learn_days,
+        "warm_up": evaluation.terms.warms_up,
+        "topologies": evaluation.terms.topologies,
         "services": evaluation.terms.services,
         "total": summed(&evaluation.total()),
         "scenarios": scenarios,
+        "compared": if compared.is_empty() { Value::Null } else { compared.into() },
+    })
+}
+
+fn method(curve: &Curve, evaluation: &Evaluation) -> Value {
+    let points = curve.points.iter().map(|p| json!([p.cut, p.false_per_day, p.recall]));
+    json!({
+        "recall_by_attack_at_one_a_day": curve.recall_by_attack(&evaluation.outcomes, 1.0),
+        "cut_false_findings_per_day_recall": points.collect::<Vec<_>>(),
     })
 }
 

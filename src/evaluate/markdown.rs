@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use anyhow::Result;
+use ingest::escape::harmless;
 
+use super::compare::Curve;
 use super::score::Evaluation;
 use super::text::{self, Table};
 
@@ -24,29 +26,80 @@ const RULES: &str = "\
 - **Time to detect** counts five-minute windows of event time, from the window of the attack's first record
   to the first window in which it was found, both included: 1 is the same window. It has no delivery delay
   in it.
-- The interval of the rate is Garwood's exact one for a Poisson count.
+- The interval of the rate is Garwood's exact one for a Poisson count. Scenarios that share a history share
+  their ordinary traffic too, so one false finding may count in each of them; the interval of the total is
+  narrower than that allows.
 - A finding **cuts off** when its plan, as it is told at the end, is `isolate-workload`, `cut-remote` or
   `remove-rule`.
-- The baseline is learned as `learn` does from the days before, which scenarios share where they can; the
-  judged days go through the decoder, the fold and the judge of `detect`.
+- The days before are learned as `learn` does, or with `--warm-up` judged without telling as `detect
+  --warmup` does; scenarios share them where they can. The judged days go through the decoder, the fold and
+  the judge of `detect`.
 ";
 
-/// Writes all of it; `command` is what made it.
+/// What goes with a document.
+pub(crate) struct Made<'a> {
+    /// The command that made it.
+    pub(crate) command: &'a str,
+    /// The name of the file with the picture of the curves.
+    pub(crate) picture: &'a str,
+    /// The compared methods' curves, if any.
+    pub(crate) curves: &'a [Curve],
+}
+
+/// Writes all of it.
 pub(crate) fn write_markdown(
     evaluation: &Evaluation,
-    command: &str,
+    made: &Made<'_>,
     out: &mut dyn Write,
 ) -> Result<()> {
-    writeln!(out, "# Evaluation\n\nMade by\n\n```\n{command}\n```\n")?;
+    writeln!(out, "# Evaluation\n\nMade by\n\n```\n{}\n```\n", made.command)?;
     writeln!(out, "{}\n\n## By scenario\n", text::premise(evaluation))?;
     write_table(&text::scenarios(evaluation), out)?;
     writeln!(out, "\n{}\n\n## By attack\n", text::LEGEND)?;
     write_table(&text::attacks(&evaluation.total()), out)?;
+    if !made.curves.is_empty() {
+        write_comparison(evaluation, made, out)?;
+    }
     writeln!(out, "\n{RULES}")?;
     let missed = evaluation.missed().map(|(o, attack)| text::missed(o, attack));
     write_list("Missed", &missed.collect::<Vec<_>>(), out)?;
     let told = evaluation.false_findings().map(|(o, found)| text::false_finding(o, found));
     write_list("False", &told.collect::<Vec<_>>(), out)
+}
+
+/// How the compared methods were read.
+const METHODS: &str = "\
+Each method is given the most favourable reading its definition leaves. All judge the same windows, after
+the same days. For each, scores from a cut on are alarms, and the cut runs over all scores; an alarm finds an
+attack by the rule below, and the alarms of one workload in one run count as one finding, which is false if
+no attack explains any of them.
+
+- **RITA beacon score** (version 5): regularity in time, size, hours and duration, of pairs of a host and an
+  address outside, over each judged day; answered connections only; without its modifiers for prevalence,
+  age and threat lists. Flow logs give no size for each connection: the mean of the window stands for it.
+- **Zeek scan rule**: failed connections to 25 hosts on a port or 15 ports of a host in five minutes; the
+  score is the multiple of that.
+- **first-seen edge**: an answered conversation that one of the estate's hosts opens, and whose ends and port
+  never occurred before; by address, and by service or network. There is no score: one point.
+- **robust z of volumes**: the highest of the robust z-scores of `log(1 + x)` of a window's bytes to the
+  outside and inside, connections, servers and rejections, against all windows of the service before.
+- **tidegate** runs at the budget above; cuts are of the deviations' p-values, so its curve ends there.
+";
+
+fn write_comparison(
+    evaluation: &Evaluation,
+    Made { curves, picture, .. }: &Made<'_>,
+    out: &mut dyn Write,
+) -> Result<()> {
+    writeln!(
+        out,
+        "\n## Beside other methods\n\nRecall at so many false findings a day, at most:\n"
+    )?;
+    write_table(&text::methods(curves, &evaluation.total()), out)?;
+    writeln!(out, "\n![Recall against false findings a day]({picture})\n")?;
+    writeln!(out, "Recall of each attack at one false finding a day, at most:\n")?;
+    write_table(&text::methods_by_attack(curves, evaluation), out)?;
+    Ok(writeln!(out, "\n{METHODS}")?)
 }
 
 fn write_table(table: &Table, out: &mut dyn Write) -> Result<()> {
@@ -81,7 +134,7 @@ fn write_list(head: &str, lines: &[String], out: &mut dyn Write) -> Result<()> {
 /// Text that marks nothing up.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in ingest::escape::harmless(text).chars() {
+    for c in harmless(text).chars() {
         if "\\|<>*_`[]#".contains(c) {
             escaped.push('\\');
         }

@@ -5,11 +5,14 @@
 //! the judge that `detect` uses. What `learn` would learn from the first days is the baseline of every
 //! scenario that shares them.
 
+mod compare;
 mod feed;
 mod json;
 mod markdown;
 mod poisson;
+mod rivals;
 mod score;
+mod svg;
 mod text;
 mod trial;
 mod truth;
@@ -26,9 +29,15 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
+pub(crate) use compare::curves;
 pub(crate) use score::Evaluation;
+pub(crate) use svg::to_svg;
 pub(crate) use trial::{Outcome, Terms};
-pub(crate) use {json::to_json, markdown::write_markdown, text::write_text};
+pub(crate) use {
+    json::to_json,
+    markdown::{Made, write_markdown},
+    text::write_text,
+};
 
 use crate::{clock, output};
 

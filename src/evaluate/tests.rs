@@ -6,6 +6,7 @@ use datasets::Options;
 use detect::Budget;
 use jiff::Timestamp;
 
+use super::rivals::Method;
 use super::trial::Found;
 use super::*;
 use crate::advice::Planning;
@@ -17,7 +18,15 @@ use crate::plan::ReadPlan;
 fn terms(names: &[&str]) -> Terms {
     let is_wanted = |s: &&datasets::Scenario| names.contains(&s.name);
     let scenarios = datasets::scenarios().iter().filter(is_wanted).collect();
-    Terms { scenarios, learn_days: 1, services: 12, budget: Budget::default() }
+    Terms {
+        scenarios,
+        learn_days: 1,
+        warms_up: false,
+        topologies: vec!["shop"],
+        services: 12,
+        budget: Budget::default(),
+        compares: false,
+    }
 }
 
 /// What `learn` and `detect` read of a folder that `generate` wrote.
@@ -88,4 +97,34 @@ fn the_same_seeds_give_the_same_document_whatever_thread_was_first() {
     assert_eq!(document["scenarios"]["port-scan"]["median_windows_to_detect"], 1.0);
     assert_eq!(document["total"]["laid_in"], 6);
     assert_eq!(document["total"]["judged_days"], 9);
+}
+
+#[test]
+fn days_that_are_judged_without_telling_go_on_into_every_branch() {
+    let warmed = Terms { warms_up: true, ..terms(&["intrusion", "shop"]) };
+    let evaluation = run(&(3..4), &warmed).unwrap();
+    let [shop, intrusion] = evaluation.outcomes.as_slice() else { panic!("two runs") };
+    assert!(shop.findings.is_empty(), "{:?}", shop.findings);
+    let found: Vec<_> = intrusion.attacks.iter().map(|a| a.detection.is_some()).collect();
+    assert_eq!(found, [true; 5]);
+}
+
+#[test]
+fn other_methods_find_what_they_are_made_for() {
+    let compared = Terms { compares: true, ..terms(&["shop", "sweep", "lateral-move"]) };
+    let evaluation = run(&(3..4), &compared).unwrap();
+    let curves = curves(&evaluation.outcomes);
+    let found = |method: Method, attack: &str| {
+        let curve = curves.iter().find(|curve| curve.method == method).unwrap();
+        curve.recall_by_attack(&evaluation.outcomes, 1_000.0)[attack]
+    };
+    let whole = |share: f64| (share - 1.0).abs() < 1e-12;
+    assert!(whole(found(Method::Tidegate, "sweep")));
+    assert!(whole(found(Method::Zeek, "sweep")));
+    assert!(found(Method::Zeek, "lateral-move") < 0.5);
+    assert!(whole(found(Method::FirstSeenAddress, "lateral-move")));
+    assert!(whole(found(Method::FirstSeenService, "lateral-move")));
+    assert!(found(Method::Rita, "sweep") < 0.5);
+    let document = to_json(&evaluation);
+    assert_eq!(document["compared"].as_object().unwrap().len(), 6);
 }

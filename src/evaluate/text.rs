@@ -1,13 +1,15 @@
 //! The evaluation for people: a table, then what was missed and what was false.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
+use ingest::escape::harmless;
 use jiff::Timestamp;
 
+use super::compare::{self, Curve};
 use super::score::{Evaluation, Score};
 use super::trial::{Attack, Found, Outcome};
-use ingest::escape::harmless;
 
 /// A table's cells, row by row, the first row its head.
 pub(super) type Table = Vec<Vec<String>>;
@@ -21,7 +23,48 @@ pub(crate) fn write_text(evaluation: &Evaluation, out: &mut dyn Write) -> Result
     let missed: Vec<String> = evaluation.missed().map(|(o, attack)| missed(o, attack)).collect();
     write_list("Attacks that were missed", &missed, out)?;
     let told: Vec<String> = evaluation.false_findings().map(|(o, f)| false_finding(o, f)).collect();
-    write_list("Findings that no attack explains", &told, out)
+    write_list("Findings that no attack explains", &told, out)?;
+    let curves = compare::curves(&evaluation.outcomes);
+    if curves.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nRecall at so many false findings a day, at most:\n")?;
+    write_table(&methods(&curves, &evaluation.total()), out)?;
+    writeln!(out, "\nRecall of each attack at one false finding a day, at most:\n")?;
+    write_table(&methods_by_attack(&curves, evaluation), out)
+}
+
+/// A row for each method: its recall at each rate, what this program's recall would cost, and the most
+/// that it finds at any cost.
+pub(super) fn methods(curves: &[Curve], total: &Score) -> Table {
+    let recall = total.recall().share();
+    let mut head = vec!["method".to_owned()];
+    head.extend(compare::RATES.map(|rate| format!("{rate}")));
+    head.push(format!("false a day at {}", number(recall, 3)));
+    head.extend(["most".to_owned(), "false a day".to_owned()]);
+    let row = |curve: &Curve| {
+        let mut row = vec![curve.method.name().to_owned()];
+        row.extend(compare::RATES.map(|rate| format!("{:.3}", curve.recall_at(rate))));
+        row.push(number(recall.and_then(|recall| curve.false_at(recall)), 2));
+        let most = curve.recall_at(f64::INFINITY);
+        row.extend([format!("{most:.3}"), number(curve.false_at(most), 2)]);
+        row
+    };
+    [head].into_iter().chain(curves.iter().map(row)).collect()
+}
+
+/// A row for each attack: what each method finds of it at one false finding a day.
+pub(super) fn methods_by_attack(curves: &[Curve], evaluation: &Evaluation) -> Table {
+    let by_attack = |curve: &Curve| curve.recall_by_attack(&evaluation.outcomes, 1.0);
+    let found: Vec<_> = curves.iter().map(by_attack).collect();
+    let head = curves.iter().map(|curve| curve.method.name().to_owned());
+    let mut table: Table = vec![["attack".to_owned()].into_iter().chain(head).collect()];
+    let names = found.first().into_iter().flat_map(|of_first| of_first.keys());
+    table.extend(names.map(|name| {
+        let share = |of: &BTreeMap<String, f64>| number(of.get(name).copied(), 2);
+        [name.clone()].into_iter().chain(found.iter().map(share)).collect()
+    }));
+    table
 }
 
 /// What the columns mean.
@@ -33,13 +76,14 @@ counted. Cut off: findings whose plan cuts something off, and of these the false
 /// What was judged.
 pub(super) fn premise(evaluation: &Evaluation) -> String {
     let (terms, total) = (&evaluation.terms, evaluation.total());
+    let before = if terms.warms_up { "judged without telling" } else { "learned" };
     format!(
-        "{} runs over {} judged days and {} records of an estate of {} services, after {} days of \
-         learning, at a budget of {}.",
+        "{} runs over {} judged days and {} records of made-up estates ({}),\nafter {} days that are \
+         {before}, at a budget of {}.",
         total.runs,
         total.judged_days,
         total.records,
-        terms.services,
+        terms.topologies.join(", "),
         terms.learn_days,
         terms.budget
     )

@@ -14,8 +14,10 @@ use model::baseline::{Baseline, RangesUse};
 use model::fold::FoldOptions;
 use model::identity::{Directory, IdentityOptions};
 
+use super::compare::{self, Weighed};
 use super::feed::Feed;
-use super::watched::{Told, Watched};
+use super::rivals::{Alarm, Method, Rivals};
+use super::watched::{Learning, Past, Told, Watched};
 use crate::advice::Planning;
 use crate::commands::learn::Learner;
 use crate::judging::Judging;
@@ -24,15 +26,24 @@ use crate::judging::Judging;
 const INTERVAL_SECS: u32 = 60;
 pub(crate) const WINDOW_SECS: i64 = 300;
 
+const DAY_SECS: i64 = 86_400;
+
 /// What is judged, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     pub(crate) scenarios: Vec<&'static Scenario>,
     /// Days learned before the judged ones.
     pub(crate) learn_days: u32,
+    /// Whether those days are judged without telling, as `detect --warmup` does, rather than only
+    /// learned.
+    pub(crate) warms_up: bool,
+    /// Whose services the estates have; seeds take turns.
+    pub(crate) topologies: Vec<&'static str>,
     /// Services of the estate.
     pub(crate) services: u32,
     pub(crate) budget: Budget,
+    /// Whether other methods judge the same.
+    pub(crate) compares: bool,
 }
 
 /// What came of judging one scenario under one seed.
@@ -44,6 +55,8 @@ pub(crate) struct Outcome {
     pub(crate) records: u64,
     pub(crate) attacks: Vec<Attack>,
     pub(crate) findings: Vec<Found>,
+    /// This program and other methods, if they were compared.
+    pub(crate) weighed: Vec<Weighed>,
 }
 
 /// An attack that was laid in.
@@ -106,13 +119,17 @@ struct History {
     seed: u64,
     life: Life,
     inventories: Vec<Inventory>,
-    baseline: Baseline,
+    feed: Feed,
+    learning: Learning,
 }
 
 impl History {
     fn learn(seed: u64, scenario: &Scenario, terms: &Terms) -> Result<Self> {
+        let topologies = &terms.topologies;
+        let turn = usize::try_from(seed % topologies.len().max(1) as u64).unwrap_or(0);
         let options = Options {
             seed,
+            topology: topologies.get(turn).copied().unwrap_or("shop").to_owned(),
             services: terms.services,
             days: terms.learn_days + scenario.judged_days(),
             interval_secs: INTERVAL_SECS,
@@ -123,21 +140,25 @@ impl History {
         let learn_until = life.learn_until();
         let inventories = read_all(&life.snapshots(learn_until))?;
         let mut feed = feed(&inventories);
-        let mut learner = Learner { baseline: Baseline::default() };
+        let past = if terms.warms_up {
+            Past::WarmedUp(Box::new(Judge::new(judge_options(terms), Baseline::default())))
+        } else {
+            Past::Learned(Box::new(Learner { baseline: Baseline::default() }))
+        };
+        let mut learning = Learning { past, rivals: terms.compares.then(Rivals::default) };
         let mut taken = Ok(());
         life.live(learn_until, &mut |page| {
             if taken.is_ok() {
-                taken = feed.take(page, &mut learner);
+                taken = feed.take(page, &mut learning);
             }
         });
         taken?;
-        feed.finish(&mut learner)?;
-        let mut baseline = learner.baseline;
-        let learned = &mut baseline.learned;
+        feed.finish(&mut learning)?;
+        let learned = &mut learning.past.baseline().learned;
         learned.interval_secs = Some(INTERVAL_SECS.into());
         learned.fields = FieldSet::of(Format::V5.fields());
         learned.ip_ranges = Some(RangesUse::of(&feed.directory));
-        Ok(Self { seed, life, inventories, baseline })
+        Ok(Self { seed, life, inventories, feed, learning })
     }
 
     /// Judges a scenario's days on a branch, as `detect --baseline` would.
@@ -145,11 +166,14 @@ impl History {
         let mut life = self.life.branch(scenario.name)?;
         let mut inventories = self.inventories.clone();
         inventories.extend(read_all(&life.snapshots(life.end()))?);
-        let mut feed = feed(&inventories);
-        let judge = Judge::new(judge_options(terms), self.baseline.clone());
+        let mut feed = match self.learning.past {
+            Past::Learned(_) => feed(&inventories),
+            Past::WarmedUp(_) => self.feed.branch(directory(&inventories)),
+        };
+        let judge = self.learning.past.judge(judge_options(terms));
         let planning = Planning::default();
         let judging = Judging::new(judge, i64::MIN, &planning, PlanBudget::default());
-        let mut watched = Watched::new(judging);
+        let mut watched = Watched::new(judging, self.learning.rivals.clone());
         let mut taken = Ok(());
         life.live(life.end(), &mut |page| {
             if taken.is_ok() {
@@ -158,7 +182,7 @@ impl History {
         });
         taken?;
         feed.finish(&mut watched)?;
-        let told = watched.findings(&feed.directory);
+        let (told, alarms) = watched.findings(&feed.directory);
         let mut stages = life.stages();
         stages.retain(|stage| stage.last_seen >= life.learn_until());
         Ok(Outcome {
@@ -166,6 +190,7 @@ impl History {
             seed: self.seed,
             judged_days: scenario.judged_days(),
             records: life.records(),
+            weighed: if terms.compares { weigh(&told, alarms, &stages) } else { Vec::new() },
             findings: told.iter().map(|told| found(told, &stages)).collect(),
             attacks: stages.into_iter().map(|stage| attack(stage, &told)).collect(),
         })
@@ -177,15 +202,18 @@ fn judge_options(terms: &Terms) -> JudgeOptions {
         zone: TimeZone::UTC,
         window_secs: WINDOW_SECS,
         interval_secs: INTERVAL_SECS.into(),
-        warmup_secs: 0,
+        warmup_secs: if terms.warms_up { i64::from(terms.learn_days) * DAY_SECS } else { 0 },
         budget: terms.budget,
         blind: BTreeSet::new(),
     }
 }
 
 fn feed(inventories: &[Inventory]) -> Feed {
-    let identity = IdentityOptions { inventories: inventories.to_vec(), ..Default::default() };
-    Feed::new(FoldOptions::new(WINDOW_SECS), Directory::new(identity))
+    Feed::new(FoldOptions::new(WINDOW_SECS), directory(inventories))
+}
+
+fn directory(inventories: &[Inventory]) -> Directory {
+    Directory::new(IdentityOptions { inventories: inventories.to_vec(), ..Default::default() })
 }
 
 fn read_all(snapshots: &[Snapshot]) -> Result<Vec<Inventory>> {
@@ -194,6 +222,23 @@ fn read_all(snapshots: &[Snapshot]) -> Result<Vec<Inventory>> {
         Ok(Inventory { taken_at: Some(snapshot.taken_at), ..read? })
     };
     snapshots.iter().map(read).collect()
+}
+
+/// Weighs every method's alarms: those of one finding together, others' by workload.
+fn weigh(told: &[Told], alarms: Vec<Alarm>, stages: &[Stage]) -> Vec<Weighed> {
+    let of_told = |told: &Told| {
+        let alarm = |trace| (told.finding.id.clone(), Alarm { method: Method::Tidegate, trace });
+        told.traces.iter().cloned().map(alarm).collect::<Vec<_>>()
+    };
+    let by_workload = |alarm: Alarm| (alarm.trace.workloads.iter().cloned().collect(), alarm);
+    let keyed: Vec<(String, Alarm)> =
+        told.iter().flat_map(of_told).chain(alarms.into_iter().map(by_workload)).collect();
+    let weighed = |&method: &Method| {
+        let its_own = keyed.iter().filter(|(_, alarm)| alarm.method == method);
+        let alarms: Vec<_> = its_own.map(|(key, alarm)| (key.as_str(), alarm)).collect();
+        compare::weigh(method, &alarms, stages)
+    };
+    Method::ALL.iter().map(weighed).collect()
 }
 
 fn found(told: &Told, stages: &[Stage]) -> Found {

@@ -25,6 +25,8 @@ pub(crate) struct Trace {
     pub(crate) span: (i64, i64),
     /// Starts of the windows it was found in, Unix seconds, ascending.
     pub(crate) windows: Vec<i64>,
+    /// How sure it is, the higher the surer.
+    pub(crate) score: f64,
 }
 
 impl Trace {
@@ -95,6 +97,7 @@ mod tests {
             port,
             span: (10_100, 10_200),
             windows: vec![9_000, 10_200, 10_500],
+            score: 1.0,
         }
     }
 

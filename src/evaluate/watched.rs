@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use detect::{DeviationKey, Episode, Finding};
+use detect::{DeviationKey, Episode, Finding, Judge, JudgeOptions};
 use model::activity::Activity;
+use model::baseline::Baseline;
 use model::identity::{Directory, Party};
 
+use super::rivals::{Alarm, Rivals};
 use super::truth::Trace;
 use crate::closing::Windows;
+use crate::commands::learn::Learner;
 use crate::judging::Judging;
 
 /// An episode as it was last seen, and the windows each of its deviations was found in.
@@ -17,10 +20,66 @@ struct Watch {
     windows: BTreeMap<DeviationKey, Vec<i64>>,
 }
 
-/// Judges and takes note.
+/// Judges and takes note, other methods beside it.
 pub(super) struct Watched<'a> {
     judging: Judging<'a>,
     watches: BTreeMap<String, Watch>,
+    rivals: Option<Rivals>,
+}
+
+/// What takes in the days before the judged ones.
+pub(super) enum Past {
+    /// A baseline that only learns, as `learn` does.
+    Learned(Box<Learner>),
+    /// A judge that tells nothing yet, as `detect --warmup` does.
+    WarmedUp(Box<Judge>),
+}
+
+/// The days before the judged ones, other methods beside them.
+pub(super) struct Learning {
+    pub(super) past: Past,
+    pub(super) rivals: Option<Rivals>,
+}
+
+impl Past {
+    pub(super) fn baseline(&mut self) -> &mut Baseline {
+        match self {
+            Self::Learned(learner) => &mut learner.baseline,
+            Self::WarmedUp(judge) => judge.baseline_mut(),
+        }
+    }
+
+    /// A judge that goes on from here.
+    pub(super) fn judge(&self, options: JudgeOptions) -> Judge {
+        match self {
+            Self::Learned(learner) => Judge::new(options, learner.baseline.clone()),
+            Self::WarmedUp(judge) => {
+                Judge::resume(options, judge.baseline().clone(), judge.memory())
+            }
+        }
+    }
+}
+
+impl Windows for Learning {
+    fn serves(&self, party: &Party, port: u16, protocol: u8) -> bool {
+        match &self.past {
+            Past::Learned(learner) => learner.serves(party, port, protocol),
+            Past::WarmedUp(judge) => judge.baseline().serves(party, port, protocol),
+        }
+    }
+
+    fn take(&mut self, activity: &Activity, directory: &Directory) -> Result<()> {
+        if let Some(rivals) = &mut self.rivals {
+            rivals.learn(activity);
+        }
+        match &mut self.past {
+            Past::Learned(learner) => learner.take(activity, directory),
+            Past::WarmedUp(judge) => {
+                judge.judge(activity);
+                Ok(())
+            }
+        }
+    }
 }
 
 /// A finding as it was last told, and what it rests on.
@@ -30,16 +89,19 @@ pub(super) struct Told {
 }
 
 impl<'a> Watched<'a> {
-    pub(super) fn new(judging: Judging<'a>) -> Self {
-        Self { judging, watches: BTreeMap::new() }
+    pub(super) fn new(judging: Judging<'a>, rivals: Option<Rivals>) -> Self {
+        Self { judging, watches: BTreeMap::new(), rivals }
     }
 
-    /// All findings, as they are told at the end.
-    pub(super) fn findings(mut self, directory: &Directory) -> Vec<Told> {
+    /// All findings, as they are told at the end, and the other methods' alarms.
+    pub(super) fn findings(mut self, directory: &Directory) -> (Vec<Told>, Vec<Alarm>) {
+        let alarms = self.rivals.map(Rivals::into_alarms).unwrap_or_default();
         let findings = self.judging.findings(directory);
         let watches = &self.watches;
         let traces = |id: &str| watches.get(id).map(traces).unwrap_or_default();
-        findings.into_iter().map(|finding| Told { traces: traces(&finding.id), finding }).collect()
+        let told =
+            findings.into_iter().map(|finding| Told { traces: traces(&finding.id), finding });
+        (told.collect(), alarms)
     }
 }
 
@@ -49,6 +111,9 @@ impl Windows for Watched<'_> {
     }
 
     fn take(&mut self, activity: &Activity, directory: &Directory) -> Result<()> {
+        if let Some(rivals) = &mut self.rivals {
+            rivals.judge(activity);
+        }
         self.judging.take(activity, directory)?;
         for episode in self.judging.judge.episodes().open() {
             note(&mut self.watches, episode, activity.start);
@@ -96,6 +161,7 @@ fn traces(watch: &Watch) -> Vec<Trace> {
         port: deviation.port,
         span: (deviation.first, deviation.last),
         windows: watch.windows.get(key).cloned().unwrap_or_default(),
+        score: -deviation.p_value.max(f64::MIN_POSITIVE).log10(),
     };
     episode.deviations.iter().map(trace).collect()
 }

@@ -24,13 +24,25 @@ pub(crate) struct EvaluateArgs {
     /// Days that are learned before the judged ones.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=300))]
     pub(crate) learn_days: u32,
-    /// Number of services, 12 to 60.
+    /// Judge those days too, without telling, as `detect --warmup` does; else they are only learned, as
+    /// `learn` does.
+    #[arg(long)]
+    pub(crate) warm_up: bool,
+    /// Whose services the estates have, of `generate --scenario list`: seeds take turns. The shop's if
+    /// not given.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) topologies: Vec<String>,
+    /// Number of services of a shop, 12 to 60; other topologies are whole.
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(12..=60))]
     pub(crate) services: u32,
+    /// Judge the same with other methods too: RITA's beacon score, Zeek's scan rule, first-seen edges,
+    /// robust z-scores.
+    #[arg(long)]
+    pub(crate) compare: bool,
     /// How to print the result.
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
-    /// Write the result as a document (Markdown) too.
+    /// Write the result as a document (Markdown) too; with --compare, its picture beside it (SVG).
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
 }

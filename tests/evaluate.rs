@@ -1,0 +1,62 @@
+//! `tidegate evaluate` as it is typed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod program;
+
+use std::fs;
+
+use program::{run_in, run_well};
+use serde_json::Value;
+
+#[test]
+fn two_scenarios_of_one_seed_are_measured_compared_and_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "evaluate",
+        "--scenarios",
+        "shop,sweep",
+        "--seeds",
+        "3",
+        "--learn-days",
+        "1",
+        "--compare",
+        "--output",
+        "json",
+        "--write",
+        "made.md",
+    ];
+    let out = run_well(folder.path(), &arguments).stdout;
+    let measured: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(measured["schema"], "tidegate.evaluation/1");
+    assert_eq!(measured["budget_per_day"], 1.0);
+    let names: Vec<&String> = measured["scenarios"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["shop", "sweep"]);
+    for part in [&measured["total"], &measured["scenarios"]["shop"]] {
+        for name in [
+            "recall",
+            "false_findings_per_day",
+            "median_windows_to_detect",
+            "quarantine_recommended",
+        ] {
+            assert!(part.get(name).is_some(), "{name} of {part}");
+        }
+    }
+    let document = fs::read_to_string(folder.path().join("made.md")).unwrap();
+    assert!(
+        document.contains("tidegate evaluate --scenarios shop,sweep --seeds 3..4 --budget 1/day")
+    );
+    assert!(document.contains("](made.svg)"));
+    assert!(fs::read_to_string(folder.path().join("made.svg")).unwrap().starts_with("<svg"));
+}
+
+#[test]
+fn names_that_are_not_known_are_refused_with_those_that_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_in(folder.path(), &["evaluate", "--scenarios", "shpo"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("no scenario \"shpo\"") && run.stderr.contains("rolling-deploy"));
+    let run = run_in(folder.path(), &["evaluate", "--topologies", "nowhere"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("sock-shop"), "{}", run.stderr);
+}
