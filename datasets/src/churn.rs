@@ -48,11 +48,8 @@ impl Change {
             Self::Capture(capture) => estate.weather.capture = capture,
             Self::Clocks(secs) => estate.variety.rhythm.ahead_secs += secs,
         }
-        match self {
-            Self::Start(_) | Self::Stop(_) | Self::TakeDown(_) => true,
-            Self::ReplaceNode(_) | Self::V6(_) => true,
-            _ => false,
-        }
+        let is_replica = matches!(self, Self::Start(_) | Self::Stop(_) | Self::TakeDown(_));
+        is_replica || matches!(self, Self::ReplaceNode(_) | Self::V6(_))
     }
 }
 
