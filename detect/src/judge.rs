@@ -15,7 +15,7 @@ use crate::calibration::{Calibration, Class};
 use crate::checks::beacon::Beacons;
 use crate::checks::scan::Scans;
 use crate::checks::siblings::Siblings;
-use crate::checks::{Context, PROFILE_CHECKS, Tails};
+use crate::checks::{Context, PROFILE_CHECKS, Rises, Tails};
 use crate::deviation::{Deviation, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episodes;
 use crate::novelty::{self, Novelty, Openers};
@@ -48,6 +48,7 @@ pub struct Judge {
     pub(crate) episodes: Episodes,
     pub(crate) judged_from: Option<i64>,
     tails: Tails,
+    rises: Rises,
     pub(crate) calibration: Calibration,
     pub(crate) novelty: Novelty,
 }
@@ -67,6 +68,7 @@ impl Judge {
             siblings: Siblings::default(),
             episodes: Episodes::default(),
             judged_from: None,
+            rises: Rises::default(),
             tails: Tails::new(HourOfWeek::new(options.zone.clone())),
             novelty: Novelty::new(options.window_secs),
             options,
@@ -159,6 +161,7 @@ impl Judge {
             baseline: &self.baseline,
             tails: &mut self.tails,
             novelty: &mut self.novelty,
+            rises: &mut self.rises,
             openers,
             cut_scale: self.options.budget.of_a_day(),
             start,

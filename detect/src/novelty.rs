@@ -12,6 +12,9 @@ use model::baseline::{Baseline, Direction, EdgeKey, Measure, ServiceEvidence};
 
 use crate::calibration::RATIO_MAX;
 
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+
 const DAY_SECS: i64 = 24 * 3600;
 
 /// A service known for this long has its first day left out.
@@ -34,9 +37,12 @@ pub enum Novel {
     Served,
 }
 
-/// Which novelty an edge would be.
+/// Which novelty an edge would be. Of pings inside, and of those from outside, AWS's records do not say
+/// who asked.
 pub(crate) fn class(key: &EdgeKey) -> Option<Novel> {
-    if &*key.peer == "multicast" {
+    let is_ping = matches!(key.protocol, ICMP | ICMPV6);
+    let has_two_readings = is_ping && (key.is_inside() || key.direction == Direction::In);
+    if &*key.peer == "multicast" || has_two_readings {
         return None;
     }
     match (key.direction, key.is_inside()) {
@@ -184,7 +190,7 @@ pub(crate) fn past(baseline: &Baseline, window_secs: i64) -> Option<(i64, Vec<Pa
             let began = |peer: &str| peer_began(baseline, peer);
             let news = firsts(evidence, novel).into_iter().filter(|((peer, ..), time)| {
                 (seen.first + LONG_KNOWN_SECS..until).contains(time)
-                    && began(peer) + BIRTH_SECS <= *time
+                    && began(peer) + DAY_SECS <= *time
             });
             past.extend(news.map(|(_, time)| (time, Arc::clone(service), ratio)));
         }

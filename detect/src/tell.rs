@@ -113,6 +113,7 @@ fn severity_of(deviation: &Deviation) -> Severity {
     let has_jitter =
         matches!(deviation.evidence.get("jitter_ratio"), Some(Fact::Number(ratio)) if *ratio > 1.1);
     match deviation.kind {
+        Kind::PortScan | Kind::Sweep if was_learned => Severity::Low,
         Kind::PortScan | Kind::Sweep | Kind::Volume => Severity::Medium,
         Kind::NewPeer | Kind::NewPort if is_admin && deviation.direction == Direction::Out => {
             Severity::Medium
@@ -279,6 +280,11 @@ fn clause(d: &Deviation) -> String {
             format!("served {peer}{port}, which it never served before")
         }
         Kind::NewPort => format!("used {peer}{port} for the first time"),
+        Kind::Volume if d.evidence.contains_key("rose_by_factor") => format!(
+            "sends {} a day to the outside, {} times what its service did weeks ago, most to {peer}{port}",
+            bytes(d.observed),
+            number("rose_by_factor")
+        ),
         Kind::Volume => {
             format!("sent {} to the outside in one window, most to {peer}{port}", bytes(d.observed))
         }

@@ -6,6 +6,7 @@
 
 pub mod beacon;
 mod denied_spike;
+mod drift;
 mod fan_out;
 mod new_edge;
 mod outside_volume;
@@ -24,6 +25,7 @@ use model::baseline::{
 use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Kind};
 use crate::novelty::{Novelty, Openers};
+pub(crate) use drift::Rises;
 pub(crate) use sentence::sample;
 
 /// A volume or count check judges no service seen for less than this: the other hours of the day may
@@ -48,6 +50,8 @@ pub struct Context<'a> {
     pub tails: &'a mut Tails,
     /// Rates of meeting new peers, kept for the hour.
     pub novelty: &'a mut Novelty,
+    /// By how much services rose, kept for the day.
+    pub(crate) rises: &'a mut Rises,
     /// How many services opened what, kept for the window.
     pub openers: &'a mut Openers,
     /// By how much the budget moves the prior cuts.
@@ -65,6 +69,7 @@ pub type ProfileCheck = fn(&mut Context<'_>, &WorkloadWindow<'_>) -> Vec<Deviati
 pub const PROFILE_CHECKS: &[(Kind, ProfileCheck)] = &[
     (Kind::NewPeer, new_edge::check),
     (Kind::Volume, outside_volume::check),
+    (Kind::Volume, drift::check),
     (Kind::DeniedSpike, denied_spike::check),
     (Kind::FanOut, fan_out::check),
 ];

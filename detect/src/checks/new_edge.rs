@@ -22,6 +22,12 @@ use crate::novelty::{self, BIRTH_SECS, Novel, Rate};
 /// A newborn's edge is news if at most this share of the estate's clients opened it.
 const BIRTH_P_MAX: f64 = 0.05;
 
+/// The same where somebody gave the newborn a role: that is how services are launched.
+const LAUNCH_P_MAX: f64 = 0.01;
+
+/// That a service is come to for the first time is part of its birth for so long.
+const SERVER_BIRTH_SECS: i64 = 24 * 3600;
+
 /// With fewer clients than this nothing can be said about a newborn: `½ / (n + 1)` exceeds the cut.
 const BIRTH_CLIENTS_MIN: u64 = 9;
 
@@ -34,7 +40,7 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
         .filter_map(|(key, conversations)| {
             let news = match settled {
                 Some(evidence) => by_rate(context, window, evidence, key)?,
-                None => by_birth(context, key)?,
+                None => by_birth(context, window, key)?,
             };
             Some((key, conversations, news))
         })
@@ -87,7 +93,7 @@ fn by_rate(
     (cut_ratio <= RATIO_MAX).then_some(News { p_value, cut_ratio, facts })
 }
 
-fn by_birth(context: &mut Context<'_>, key: &EdgeKey) -> Option<News> {
+fn by_birth(context: &mut Context<'_>, window: &WorkloadWindow<'_>, key: &EdgeKey) -> Option<News> {
     if key.direction == Direction::In || novelty::class(key).is_none() || is_newborn(context, key) {
         return None;
     }
@@ -98,14 +104,21 @@ fn by_birth(context: &mut Context<'_>, key: &EdgeKey) -> Option<News> {
         ("clients_that_opened_it", Fact::Number(openers as f64)),
         ("workload_is_new", Fact::Text("it has no history of its own to compare with".into())),
     ]);
-    let cut_ratio = p_value / BIRTH_P_MAX;
+    let cut_ratio = p_value / if window.workload.role_known { LAUNCH_P_MAX } else { BIRTH_P_MAX };
     (clients >= BIRTH_CLIENTS_MIN && cut_ratio <= 1.0).then_some(News { p_value, cut_ratio, facts })
 }
 
 /// Whether the server of an inside edge is itself without history.
 fn is_newborn(context: &Context<'_>, key: &EdgeKey) -> bool {
     let Some(name) = key.peer.strip_prefix("svc:") else { return false };
-    !context.baseline.service(name).is_some_and(|evidence| is_settled(evidence, context.start))
+    let seen = context.baseline.service(name).and_then(ServiceEvidence::seen);
+    !seen.is_some_and(|seen| context.start - seen.first >= server_birth_secs(context))
+}
+
+/// In an estate that is itself new nothing is born: what is there is only met.
+fn server_birth_secs(context: &Context<'_>) -> i64 {
+    let known_secs = context.baseline.learned.from.map_or(0, |from| context.start - from);
+    if known_secs >= 2 * SERVER_BIRTH_SECS { SERVER_BIRTH_SECS } else { BIRTH_SECS }
 }
 
 fn deviation(

@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::activity::Conversation;
-use model::baseline::{Baseline, Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
+use model::baseline::{
+    Baseline, Direction, EdgeKey, Measure, ServiceEvidence, WorkloadWindow, bucket_value,
+};
 use model::identity::{Address, Outside, Party};
 
 use super::sample;
@@ -24,6 +26,11 @@ const NET_PROBES_MIN: i64 = 10;
 
 /// So many are worth a look at larger budgets.
 const NET_PROBES_LAX: i64 = 8;
+
+/// On so many days before it scanned, who has a habit of it.
+const HABIT_DAYS_MIN: usize = 3;
+
+const DAY_SECS: i64 = 86_400;
 
 /// The walk goes no higher, so that a source that stops is clear again after as many good contacts.
 const NET_PROBES_MAX: i64 = 40;
@@ -84,7 +91,11 @@ impl Scans {
             most = most.max(source.net);
         }
         let is_scan = most >= NET_PROBES_LAX && !probes.is_empty();
-        is_scan.then(|| deviation(window, &probes, source.net, most))
+        let mut found = is_scan.then(|| deviation(window, &probes, source.net, most))?;
+        if service.is_some_and(|service| is_habit(service, window, start)) {
+            found.evidence.insert("seen_while_learning", Fact::Text("yes".into()));
+        }
+        Some(found)
     }
 
     /// Forgets sources that did nothing for long.
@@ -139,6 +150,23 @@ fn is_learned(service: Option<&ServiceEvidence>, c: &Conversation) -> bool {
     service
         .and_then(|service| service.edges.get(&key))
         .is_some_and(|edge| edge.windows.clean > 0 && edge.established.clean > 0)
+}
+
+/// Whether the service asked, and was refused, half as much on several days before: so do scanners that
+/// somebody set up.
+fn is_habit(service: &ServiceEvidence, window: &WorkloadWindow<'_>, start: i64) -> bool {
+    let today = start.div_euclid(DAY_SECS);
+    let is_usual = |measure: Measure| {
+        let half = window.measure(measure) / 2;
+        let hours = service.measures.get(&measure).into_iter().flatten();
+        let days: BTreeSet<i64> = hours
+            .filter(|((_, bucket), counter)| bucket_value(*bucket) >= half && counter.total() > 0)
+            .map(|((hour, _), _)| hour.div_euclid(24))
+            .filter(|day| *day < today)
+            .collect();
+        half == 0 || days.len() >= HABIT_DAYS_MIN
+    };
+    is_usual(Measure::Fanout) && is_usual(Measure::RejectedOut)
 }
 
 /// How much the walk up to so many net probes lowers the odds of chance.

@@ -176,11 +176,13 @@ pub enum Measure {
     Connections,
     /// Peers met for the first time by the service.
     NewPeers,
+    /// Connections opened to it.
+    Served,
 }
 
 impl Measure {
     /// All measures.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::BytesOutside,
         Self::BytesInside,
         Self::Fanout,
@@ -188,6 +190,7 @@ impl Measure {
         Self::RejectedIn,
         Self::Connections,
         Self::NewPeers,
+        Self::Served,
     ];
 
     /// The name in the baseline file.
@@ -200,6 +203,7 @@ impl Measure {
             Self::RejectedIn => "rejected-in",
             Self::Connections => "connections",
             Self::NewPeers => "new-peers",
+            Self::Served => "served",
         }
     }
 

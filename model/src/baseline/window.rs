@@ -78,6 +78,7 @@ impl<'a> WorkloadWindow<'a> {
         }
         for c in &self.as_server {
             add(Measure::RejectedIn, c.rejected());
+            add(Measure::Served, c.attempts);
         }
         servers.sort_unstable();
         servers.dedup();
