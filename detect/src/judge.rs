@@ -107,7 +107,9 @@ impl Judge {
         let windows = workload_windows(activity);
         let mut deviations = self.deviations(activity, &windows);
         self.calibration.begin(activity.start);
-        deviations.iter().for_each(|deviation| self.calibration.note(activity.start, deviation));
+        for deviation in &deviations {
+            self.calibration.note(activity.start, deviation);
+        }
         let (calibration, episodes) = (&mut self.calibration, &self.episodes);
         deviations.retain(|deviation| {
             calibration.is_news(activity.start, deviation, episodes.lift(deviation))

@@ -145,7 +145,7 @@ fn by_birth(context: &mut Context<'_>, window: &WorkloadWindow<'_>, key: &EdgeKe
 fn is_newborn(context: &Context<'_>, key: &EdgeKey) -> bool {
     let Some(name) = key.peer.strip_prefix("svc:") else { return false };
     let seen = context.baseline.service(name).and_then(ServiceEvidence::seen);
-    !seen.is_some_and(|seen| context.start - seen.first >= server_birth_secs(context))
+    seen.is_none_or(|seen| context.start - seen.first < server_birth_secs(context))
 }
 
 /// In an estate that is itself new nothing is born: what is there is only met.
