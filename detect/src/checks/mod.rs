@@ -8,6 +8,7 @@ pub mod beacon;
 mod denied_spike;
 mod drift;
 mod fan_out;
+mod history;
 mod new_edge;
 mod outside_volume;
 pub mod regular;
@@ -23,7 +24,7 @@ use model::baseline::{
 };
 
 use crate::calibration::RATIO_MAX;
-use crate::deviation::{Deviation, Kind};
+use crate::deviation::{Deviation, Fact, Kind};
 use crate::novelty::{Novelty, Openers};
 pub(crate) use drift::Rises;
 pub(crate) use sentence::sample;
@@ -99,6 +100,8 @@ pub(crate) struct Level {
     pub(crate) windows_known: f64,
     /// The largest value known before.
     pub(crate) largest: f64,
+    /// What came before, drawn.
+    pub(crate) history: Fact,
 }
 
 impl Context<'_> {
@@ -145,8 +148,17 @@ impl Context<'_> {
         let cut = LEVEL_P_MAX * self.cut_scale;
         let needed = model.value_at(cut, hour_of_week).max(floor as f64);
         let (windows_known, largest) = (model.n, model.largest);
+        let history = history::of_measure(Some(service), measure, self.start, observed);
         let cut_ratio = tail.p_value / LEVEL_P_MAX;
         let stands_out = cut_ratio <= RATIO_MAX;
-        stands_out.then_some(Level { observed, tail, cut_ratio, needed, windows_known, largest })
+        stands_out.then_some(Level {
+            observed,
+            tail,
+            cut_ratio,
+            needed,
+            windows_known,
+            largest,
+            history,
+        })
     }
 }
