@@ -111,7 +111,9 @@ fn by_rate(
 fn what_is_new(evidence: &ServiceEvidence, key: &EdgeKey) -> Option<Novel> {
     let class = novelty::class(key)?;
     if !novelty::is_known(evidence, key) {
-        return Some(class);
+        // Who is come to by more networks than are kept may have served it to one that is not.
+        let is_sure = class != Novel::Served || !evidence.edges.overflowed();
+        return is_sure.then_some(class);
     }
     let is_network = class == Novel::OutsidePort && !novelty::is_visited(evidence, key);
     is_network.then_some(Novel::OutsideNetwork)
