@@ -11,7 +11,7 @@ use model::baseline::{
 use model::identity::Infrastructure;
 
 use crate::budget::Budget;
-use crate::calibration::{Calibration, Class};
+use crate::calibration::{self, Calibration, Class};
 use crate::checks::beacon::Beacons;
 use crate::checks::scan::Scans;
 use crate::checks::siblings::Siblings;
@@ -165,7 +165,8 @@ impl Judge {
             novelty: &mut self.novelty,
             rises: &mut self.rises,
             openers,
-            cut_scale: self.options.budget.of_a_day(),
+            cut_scale: calibration::cut_scale(self.options.budget),
+            ratio_max: calibration::ratio_max(self.options.budget),
             start,
             window_secs,
         };

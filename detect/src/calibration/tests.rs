@@ -28,8 +28,9 @@ fn cut(calibration: &mut Calibration, start: i64) -> f64 {
 #[test]
 fn without_held_back_time_the_prior_cut_goes_with_the_budget() {
     for budget in [0.1, 1.0, 10.0] {
+        let scale = cut_scale(Budget::per_day(budget).unwrap());
         let cut = cut(&mut held(1, &[], budget), 0);
-        assert!((0.9 * budget..=budget).contains(&cut), "{budget}: {cut}");
+        assert!((0.9 * scale..=scale).contains(&cut), "{budget}: {cut}");
     }
 }
 

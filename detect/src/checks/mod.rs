@@ -23,7 +23,6 @@ use model::baseline::{
     Baseline, HourOfWeek, Measure, Tail, TailModel, WorkloadWindow, volume_tail,
 };
 
-use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Fact, Kind};
 use crate::novelty::{Novelty, Openers};
 pub(crate) use drift::Rises;
@@ -57,6 +56,8 @@ pub struct Context<'a> {
     pub openers: &'a mut Openers,
     /// By how much the budget moves the prior cuts.
     pub cut_scale: f64,
+    /// The least surprising candidates' ratio.
+    pub ratio_max: f64,
     /// Start of the window, Unix seconds.
     pub start: i64,
     /// Length of the window, seconds.
@@ -107,7 +108,7 @@ pub(crate) struct Level {
 impl Context<'_> {
     /// A floor as of the budget: who looks at ten findings a day looks at smaller things.
     pub(crate) fn floor(&self, at_one_a_day: u64) -> u64 {
-        let floor = at_one_a_day as f64 / self.cut_scale.max(1.0).sqrt();
+        let floor = at_one_a_day as f64 / self.cut_scale.max(1.0).sqrt().sqrt();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -150,7 +151,7 @@ impl Context<'_> {
         let (windows_known, largest) = (model.n, model.largest);
         let history = history::of_measure(Some(service), measure, self.start, observed);
         let cut_ratio = tail.p_value / LEVEL_P_MAX;
-        let stands_out = cut_ratio <= RATIO_MAX;
+        let stands_out = cut_ratio <= self.ratio_max;
         stands_out.then_some(Level {
             observed,
             tail,

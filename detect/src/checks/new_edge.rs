@@ -15,7 +15,6 @@ use model::activity::{Conversation, Orientation};
 use model::baseline::{Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
 
 use super::{Context, sample};
-use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Fact, Kind};
 use crate::names::ADMIN_PORTS;
 use crate::novelty::{self, BIRTH_SECS, Novel, Rate};
@@ -91,7 +90,7 @@ fn by_rate(
     let rate: Rate = context.novelty.rate(context.baseline, service, novel, context.start);
     let cut_ratio = rate.cut_ratio() / weight(novel, key);
     let is_old = || novel == Novel::OutsideNetwork && novelty::is_network_known(evidence, key);
-    if cut_ratio > RATIO_MAX || is_old() {
+    if cut_ratio > context.ratio_max || is_old() {
         return None;
     }
     let (openers, clients) = context.openers.of(context.baseline, key);
@@ -105,7 +104,7 @@ fn by_rate(
         ),
     ]);
     let p_value = rate.p_value();
-    (cut_ratio <= RATIO_MAX).then_some(News { p_value, cut_ratio, facts })
+    (cut_ratio <= context.ratio_max).then_some(News { p_value, cut_ratio, facts })
 }
 
 fn what_is_new(evidence: &ServiceEvidence, key: &EdgeKey) -> Option<Novel> {

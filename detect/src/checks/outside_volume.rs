@@ -17,7 +17,6 @@ use model::identity::{Outside, Party};
 
 use super::history::{self, HOURS};
 use super::{Context, LEVELS_KNOWN_AFTER_SECS, Level, sample};
-use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Fact, Kind};
 
 /// Less than this per window is not worth a person's time, whatever the service's habits.
@@ -100,7 +99,7 @@ fn unfamiliar(
     let needed = model.value_at(cut, 0).max(context.floor(FLOOR_BYTES) as f64 / 2.0);
     let (observed, windows_known, largest) = (main.bytes_out, model.n, model.largest);
     let cut_ratio = tail.p_value / UNFAMILIAR_P_MAX;
-    let stands_out = cut_ratio <= RATIO_MAX;
+    let stands_out = cut_ratio <= context.ratio_max;
     let sent = window.measure(Measure::BytesOutside);
     let history = history::of_measure(Some(service), Measure::BytesOutside, context.start, sent);
     stands_out.then_some(Level {
