@@ -97,7 +97,7 @@ impl Episodes {
             if changed.insert(into.id.clone()) {
                 into.revise();
             }
-            into.take_over(&merged, younger);
+            into.take_over(&merged, &younger);
             if !changed.insert(merged.id.clone()) && merged.revision > 1 {
                 merged.revision -= 1;
             }
@@ -247,9 +247,9 @@ impl Episode {
     }
 
     /// Takes what another episode has, which began with the workload of this name.
-    fn take_over(&mut self, other: &Self, name: Arc<str>) {
+    fn take_over(&mut self, other: &Self, name: &Arc<str>) {
         for (key, deviation) in &other.deviations {
-            self.add(deviation.clone(), Arc::clone(&name), other.last_window);
+            self.add(deviation.clone(), Arc::clone(name), other.last_window);
             let windows = other.windows.get(key).copied().unwrap_or(1);
             if let Some(sum) = self.windows.get_mut(key) {
                 *sum += windows.saturating_sub(1);
