@@ -19,9 +19,9 @@ const NOTHING: char = '·';
 
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Levels as a line of blocks, a logarithmic scale from zero to the largest; `None` is a dot.
+/// Levels as a line of blocks, as the square root of the largest; `None` is a dot.
 pub(crate) fn line(values: &[Option<f64>]) -> String {
-    let level = |value: f64| value.max(0.0).ln_1p();
+    let level = |value: f64| value.max(0.0).sqrt();
     let most = values.iter().flatten().map(|&value| level(value)).fold(0.0, f64::max);
     let block = |value: f64| {
         let share = if most > 0.0 { level(value) / most } else { 0.0 };
@@ -83,7 +83,7 @@ mod tests {
         let Fact::Text(drawn) = of_measure(Some(&service), Measure::Fanout, 100 * 3600, 70) else {
             panic!("it is text");
         };
-        let expected = format!("{}▄|█", "·".repeat(47));
+        let expected = format!("{}▃|█", "·".repeat(47));
         assert_eq!(drawn, expected);
     }
 }
