@@ -10,7 +10,6 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use datasets::Options;
 use program::logs::{Logs, assert_same_lines, small};
 use program::{Run, run_in, run_well};
 use serde_json::Value;
@@ -44,14 +43,9 @@ fn detected(logs: &Logs) -> String {
     logs.told()
 }
 
-/// An estate in which findings of the first day, made after so short a learning, close on the second.
-fn closing() -> Options {
-    Options { seed: 2, ..small(2) }
-}
-
 #[test]
 fn it_tells_what_one_run_of_detect_tells() {
-    let logs = Logs::new(&closing());
+    let logs = Logs::new(&small(2));
     let once = detected(&logs);
     assert!(once.contains("\"state\":\"closed\""), "nothing closed: this shows too little");
     let learned = backfill(&logs, UNTIL, &["--learn", "3h"]);
@@ -77,7 +71,7 @@ fn closed(told: &str) -> BTreeSet<(String, &str)> {
 
 #[test]
 fn what_came_later_changes_nothing_told_before() {
-    let logs = Logs::new(&closing());
+    let logs = Logs::new(&small(2));
     backfill(&logs, EARLIER, &["--learn", "3h"]);
     let short = logs.told();
     backfill(&logs, UNTIL, &["--learn", "3h"]);

@@ -9,7 +9,6 @@ mod program;
 use std::fs;
 use std::path::Path;
 
-use datasets::Options;
 use program::logs::{Logs, assert_same_lines, last_revisions, small};
 use program::{Run, run_in, run_well};
 
@@ -50,7 +49,7 @@ fn hourly_runs_tell_what_one_run_tells() {
 
 #[test]
 fn runs_of_any_length_tell_what_one_run_tells() {
-    let logs = Logs::new(&Options { seed: 2, ..small(2) });
+    let logs = Logs::new(&small(2));
     let mut runs: Vec<&[String]> = Vec::new();
     let mut rest = &logs.files[..];
     for length in [1, 7, 40, 2, 90, 5, 13, 150, 3].into_iter().cycle() {
