@@ -18,6 +18,7 @@ mod plan;
 mod progress;
 #[cfg(feature = "query")]
 mod query;
+mod silence;
 mod sources;
 mod state;
 mod survey;

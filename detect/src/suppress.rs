@@ -40,7 +40,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::{Finding, FoundDeviation, Kind};
+use crate::{Finding, FoundDeviation, Kind, Severity};
 use rule::Rule;
 
 /// The largest file read, bytes.
@@ -69,8 +69,26 @@ pub struct Hit {
     pub n: u64,
     /// Findings it helped to hide entirely.
     pub n_findings: u64,
+    /// Of these, the ones of severity high or critical.
+    pub n_grave: u64,
     /// Whether it has run out by the newest record, so that it hides nothing more.
     pub is_expired: bool,
+}
+
+impl Hit {
+    /// Adds what the same rule hid of other findings, told later.
+    pub fn merge(&mut self, later: &Self) {
+        self.n += later.n;
+        self.n_findings += later.n_findings;
+        self.n_grave += later.n_grave;
+        self.is_expired = later.is_expired;
+    }
+
+    /// Whether it hides so much, of `n_deviations` in all, that it must not go unseen: more than half of
+    /// them, or what is grave.
+    pub fn hides_much(&self, n_deviations: u64) -> bool {
+        self.n > n_deviations / 2 || self.n_grave > 0
+    }
 }
 
 /// Why a file cannot be read.
@@ -211,7 +229,7 @@ impl Suppressions {
     fn told(&self, finding: Finding, hits: &mut [Hit]) -> Option<Finding> {
         if let Some(at) = self.first(&finding, |rule| rule.hides_all(&finding)) {
             count(hits, at, finding.n_deviations.max(1));
-            count_finding(hits, &BTreeSet::from([at]));
+            count_finding(hits, &BTreeSet::from([at]), finding.severity);
             return None;
         }
         let listed = finding.deviations.len() as u64;
@@ -231,7 +249,7 @@ impl Suppressions {
             return Some(finding);
         }
         if left.is_empty() && finding.n_deviations <= listed {
-            count_finding(hits, &used);
+            count_finding(hits, &used, finding.severity);
             return None;
         }
         let names = used.iter().filter_map(|&at| hits.get(at)).map(|hit| hit.rule.as_str());
@@ -252,10 +270,11 @@ fn count(hits: &mut [Hit], at: usize, n: u64) {
     }
 }
 
-fn count_finding(hits: &mut [Hit], used: &BTreeSet<usize>) {
+fn count_finding(hits: &mut [Hit], used: &BTreeSet<usize>, severity: Severity) {
     for &at in used {
         if let Some(hit) = hits.get_mut(at) {
             hit.n_findings += 1;
+            hit.n_grave += u64::from(severity >= Severity::High);
         }
     }
 }

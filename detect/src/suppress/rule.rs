@@ -204,6 +204,7 @@ impl Rule {
             reason: self.reason.clone(),
             n: 0,
             n_findings: 0,
+            n_grave: 0,
             is_expired: self.is_over(now_event_time),
         }
     }

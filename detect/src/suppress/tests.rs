@@ -168,6 +168,19 @@ fn an_empty_file_hides_nothing() {
 }
 
 #[test]
+fn a_rule_that_hides_much_is_known() {
+    let (_, mut hit) = apply("service: carts, forever: true", two());
+    assert_eq!((hit.n, hit.n_findings, hit.n_grave), (2, 1, 1));
+    assert!(hit.hides_much(1000), "a grave finding");
+    let calm = Finding { severity: crate::Severity::Medium, ..two() };
+    let (_, again) = apply("service: carts, forever: true", calm.clone());
+    assert!(again.n_grave == 0 && again.hides_much(3) && !again.hides_much(4));
+    assert!(!apply("service: web, forever: true", calm).1.hides_much(0), "it hides nothing");
+    hit.merge(&again);
+    assert_eq!((hit.n, hit.n_findings, hit.n_grave), (4, 2, 1));
+}
+
+#[test]
 fn rules_that_match_everything_are_refused() {
     for rule in ["", "service: '*'", "peer: 0.0.0.0/0", "peer: ::/0", "service: '*', peer: '**'"] {
         let comma = if rule.is_empty() { "" } else { ", " };
