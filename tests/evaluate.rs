@@ -60,3 +60,23 @@ fn names_that_are_not_known_are_refused_with_those_that_are() {
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("sock-shop"), "{}", run.stderr);
 }
+
+/// What a run of scenarios without attacks tells per judged day, at a budget.
+fn false_a_day(scenarios: &str, budget: &str) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--seeds", "5..7", "--learn-days", "4", "--warm-up", "--output", "json"];
+    let asked = ["evaluate", "--scenarios", scenarios, "--budget", budget];
+    let out = run_well(folder.path(), &[&asked[..], &options[..]].concat()).stdout;
+    let measured: Value = serde_json::from_str(&out).unwrap();
+    measured["total"]["false_findings_per_day"].as_f64().unwrap()
+}
+
+/// Invariant I6: what is told of harmless days stays within the budget, and a large one is not left
+/// unused. `docs/evaluation.md` has it over many seeds.
+#[test]
+fn harmless_days_stay_within_the_budget_and_a_large_one_is_spent() {
+    let harmless = "shop,new-subnet,rolling-deploy";
+    let (small, large) = (false_a_day(harmless, "0.1/day"), false_a_day(harmless, "10/day"));
+    assert!(small <= 0.1, "{small}");
+    assert!(large > 0.0 && large <= 10.0, "{large}");
+}

@@ -129,7 +129,10 @@ mod tests {
     use crate::{scenarios, write};
 
     fn options(scenario: &str) -> Options {
-        Options { services: 12, days: 2, seed: 5, ..Options::new(scenario) }
+        let usual = Options::new(scenario);
+        // A branch is to begin where connections are open: in the evening.
+        let start = usual.start + 18 * crate::HOUR_SECS;
+        Options { services: 12, days: 2, seed: 5, start, ..usual }
     }
 
     /// The text of every page by its time.
@@ -188,6 +191,7 @@ mod tests {
         let mut history = Life::new(&options("shop")).unwrap();
         let learn_until = history.learn_until();
         history.live(learn_until, &mut |_| {});
+        assert!(!history.world.wire.live.is_empty(), "a branch takes open connections along");
         let shares = |s: &&Scenario| {
             // Those that take weeks do the same every day.
             !s.is_bulk() && s.judged_days <= 3 && s.history() == history.scenario.history()

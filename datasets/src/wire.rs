@@ -46,7 +46,7 @@ impl Moment<'_> {
 
 /// A connection that goes on in the next interval.
 #[derive(Clone)]
-struct Live {
+pub(crate) struct Live {
     connection: Connection,
     /// Its last second.
     end: i64,
@@ -68,7 +68,8 @@ pub(crate) struct Wire {
     pub(crate) labels: Labels,
     /// Records of labelled connections.
     pub(crate) n_malicious: u64,
-    live: Vec<Live>,
+    /// Connections that go on.
+    pub(crate) live: Vec<Live>,
     /// Per interface, whether it reported something in this interval.
     heard: Vec<bool>,
 }

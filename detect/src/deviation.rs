@@ -72,6 +72,8 @@ pub(crate) const FACTS: &[&str] = &[
     "clients_that_opened_it",
     "connections_since_first_seen",
     "from_this_peer_bytes",
+    "history_of_28_days",
+    "history_of_48_hours_and_now",
     "inside",
     "jitter_ratio",
     "most_tried",

@@ -2,7 +2,8 @@
 //!
 //! One scan is one episode, not a thousand deviations. A deviation joins the open episode of its
 //! workload; if another replica of the service already has an open episode with the same deviation, it
-//! joins that one, since a role does one thing. An episode closes when it has been quiet for a day.
+//! joins that one, since a role does one thing. Where both have one already the younger is merged into
+//! the older. An episode closes when it has been quiet for a day.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
@@ -49,6 +50,8 @@ pub struct Episode {
     pub n_dropped: u64,
     /// Start of the last window with a deviation, Unix seconds.
     pub last_window: i64,
+    /// The id of the older episode that it turned out to be part of; it is closed then.
+    pub merged_into: Option<String>,
 }
 
 /// All episodes that are open, and those that closed since they were last taken.
@@ -74,26 +77,59 @@ impl Episodes {
             }
             episode.add(deviation, name, start);
         }
+        self.merge_twins(&mut changed);
         changed
+    }
+
+    /// Merges episodes of one role's replicas that turned out to be one, and notes the older's change
+    /// and the younger's end.
+    fn merge_twins(&mut self, changed: &mut BTreeSet<String>) {
+        let mut candidates: Vec<Arc<str>> = self
+            .open
+            .iter()
+            .filter(|(_, episode)| changed.contains(&episode.id))
+            .map(|(name, _)| Arc::clone(name))
+            .collect();
+        while let Some(name) = candidates.pop() {
+            let Some((older, younger)) = self.twins(&name) else { continue };
+            let Some(mut merged) = self.open.remove(&younger) else { continue };
+            let Some(into) = self.open.get_mut(&older) else { continue };
+            if changed.insert(into.id.clone()) {
+                into.revise();
+            }
+            into.take_over(&merged, &younger);
+            if !changed.insert(merged.id.clone()) && merged.revision > 1 {
+                merged.revision -= 1;
+            }
+            merged.end();
+            merged.merged_into = Some(into.id.clone());
+            self.closed.push(merged);
+            candidates.push(older);
+        }
+    }
+
+    /// Of an episode and another replica's that has a deviation in common with it, the older and the
+    /// younger.
+    fn twins(&self, name: &Arc<str>) -> Option<(Arc<str>, Arc<str>)> {
+        let one = self.open.get(name)?;
+        let (other, twin) =
+            self.open.iter().find(|(other, twin)| *other != name && one.is_twin(twin))?;
+        let is_older = (one.first(), &one.id) < (twin.first(), &twin.id);
+        let (older, younger) = if is_older { (name, other) } else { (other, name) };
+        Some((Arc::clone(older), Arc::clone(younger)))
     }
 
     /// The open episode of another replica that already has this deviation.
     fn sibling(&self, deviation: &Deviation) -> Option<Arc<str>> {
         let own = workload_key(&deviation.workload);
-        let is_shared = !matches!(deviation.kind, Kind::PortScan | Kind::Sweep);
-        if !is_shared || !deviation.workload.role_known || self.open.contains_key(&own) {
+        if !is_shared(deviation.kind)
+            || !deviation.workload.role_known
+            || self.open.contains_key(&own)
+        {
             return None;
         }
-        let same = |key: &DeviationKey| {
-            (key.kind, &key.peer, key.port, key.protocol, key.direction)
-                == (
-                    deviation.kind,
-                    &deviation.peer,
-                    deviation.port,
-                    deviation.protocol,
-                    deviation.direction,
-                )
-        };
+        let wanted = deviation.key();
+        let same = |key: &DeviationKey| is_same(key, &wanted);
         self.open
             .iter()
             .find(|(_, episode)| {
@@ -126,8 +162,7 @@ impl Episodes {
         let mut ids = BTreeSet::new();
         for key in over {
             if let Some(mut episode) = self.open.remove(&key) {
-                episode.revision += 1;
-                episode.state = State::Closed;
+                episode.end();
                 ids.insert(episode.id.clone());
                 self.closed.push(episode);
             }
@@ -180,12 +215,49 @@ impl Episode {
             windows: BTreeMap::new(),
             n_dropped: 0,
             last_window: start,
+            merged_into: None,
         }
     }
 
     fn revise(&mut self) {
         self.revision += 1;
         self.state = if self.revision == 1 { State::Open } else { State::Updated };
+    }
+
+    fn end(&mut self) {
+        self.revision += 1;
+        self.state = State::Closed;
+    }
+
+    /// First record of any of its deviations, Unix seconds.
+    fn first(&self) -> i64 {
+        self.deviations.values().map(|deviation| deviation.first).min().unwrap_or(self.last_window)
+    }
+
+    /// Whether another replica's episode has a deviation in common with it.
+    fn is_twin(&self, other: &Self) -> bool {
+        self.workload.role_known
+            && other.workload.role_known
+            && self.workload.service == other.workload.service
+            && self
+                .deviations
+                .keys()
+                .filter(|key| is_shared(key.kind))
+                .any(|key| other.deviations.keys().any(|theirs| is_same(key, theirs)))
+    }
+
+    /// Takes what another episode has, which began with the workload of this name.
+    fn take_over(&mut self, other: &Self, name: &Arc<str>) {
+        for (key, deviation) in &other.deviations {
+            self.add(deviation.clone(), Arc::clone(name), other.last_window);
+            let windows = other.windows.get(key).copied().unwrap_or(1);
+            if let Some(sum) = self.windows.get_mut(key) {
+                *sum += windows.saturating_sub(1);
+            }
+        }
+        self.replicas.extend(other.replicas.iter().cloned());
+        self.replicas.remove(&workload_key(&self.workload));
+        self.n_dropped += other.n_dropped;
     }
 
     fn add(&mut self, deviation: Deviation, name: Arc<str>, start: i64) {
@@ -218,6 +290,17 @@ impl Episode {
             self.n_dropped += 1;
         }
     }
+}
+
+/// Whether replicas that do it do one thing; each scans for itself.
+fn is_shared(kind: Kind) -> bool {
+    !matches!(kind, Kind::PortScan | Kind::Sweep)
+}
+
+/// Whether two replicas' deviations are the same, whatever the other end's address.
+fn is_same(a: &DeviationKey, b: &DeviationKey) -> bool {
+    (a.kind, &a.peer, a.port, a.protocol, a.direction)
+        == (b.kind, &b.peer, b.port, b.protocol, b.direction)
 }
 
 /// A deviation goes on: counts add up, levels keep their highest, a series its latest judgement.
@@ -266,3 +349,6 @@ fn add_numbers(known: &mut Deviation, next: &Deviation, names: &[&'static str]) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -227,6 +227,9 @@ pub struct Finding {
     pub deviations: Vec<FoundDeviation>,
     /// How many deviations there are in all.
     pub n_deviations: u64,
+    /// The id of the finding it turned out to be part of, when it closed for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<String>,
     /// What to do about it.
     pub suggestion: Option<Suggestion>,
 }

@@ -11,7 +11,7 @@ use model::baseline::{
 use model::identity::Infrastructure;
 
 use crate::budget::Budget;
-use crate::calibration::{Calibration, Class};
+use crate::calibration::{self, Calibration, Class};
 use crate::checks::beacon::Beacons;
 use crate::checks::scan::Scans;
 use crate::checks::siblings::Siblings;
@@ -107,7 +107,9 @@ impl Judge {
         let windows = workload_windows(activity);
         let mut deviations = self.deviations(activity, &windows);
         self.calibration.begin(activity.start);
-        deviations.iter().for_each(|deviation| self.calibration.note(activity.start, deviation));
+        for deviation in &deviations {
+            self.calibration.note(activity.start, deviation);
+        }
         let (calibration, episodes) = (&mut self.calibration, &self.episodes);
         deviations.retain(|deviation| {
             calibration.is_news(activity.start, deviation, episodes.lift(deviation))
@@ -163,7 +165,8 @@ impl Judge {
             novelty: &mut self.novelty,
             rises: &mut self.rises,
             openers,
-            cut_scale: self.options.budget.of_a_day(),
+            cut_scale: calibration::cut_scale(self.options.budget),
+            ratio_max: calibration::ratio_max(self.options.budget),
             start,
             window_secs,
         };

@@ -74,6 +74,7 @@ pub fn tell(episode: &Episode, held_days: f64) -> Finding {
             .map(|(key, d)| found(episode, key, d))
             .collect(),
         n_deviations: episode.deviations.len() as u64 + episode.n_dropped,
+        merged_into: episode.merged_into.clone(),
         suggestion: None,
     }
 }

@@ -1,3 +1,5 @@
+//! The cut follows the budget and what was held back.
+
 use super::*;
 
 fn service(n: usize) -> Arc<str> {
@@ -7,8 +9,9 @@ fn service(n: usize) -> Arc<str> {
 /// A class that was held back for so many days, with these ratios in as many services, a day each.
 fn held(days: i64, ratios: &[f64], budget: f64) -> Calibration {
     let mut calibration = Calibration::new(Budget::per_day(budget).unwrap());
-    let time = |n: usize| DAY_SECS * (n as i64 % days);
-    let past = ratios.iter().enumerate().map(|(n, &ratio)| (time(n), service(n), ratio));
+    let times = (0..days).cycle().map(|day| DAY_SECS * day);
+    let services = (0..).map(service);
+    let past = times.zip(services).zip(ratios).map(|((time, name), &ratio)| (time, name, ratio));
     calibration.know(Class::Novelty, 0, past.collect());
     calibration
 }
@@ -25,8 +28,9 @@ fn cut(calibration: &mut Calibration, start: i64) -> f64 {
 #[test]
 fn without_held_back_time_the_prior_cut_goes_with_the_budget() {
     for budget in [0.1, 1.0, 10.0] {
+        let scale = cut_scale(Budget::per_day(budget).unwrap());
         let cut = cut(&mut held(1, &[], budget), 0);
-        assert!((0.9 * budget..=budget).contains(&cut), "{budget}: {cut}");
+        assert!((0.9 * scale..=scale).contains(&cut), "{budget}: {cut}");
     }
 }
 

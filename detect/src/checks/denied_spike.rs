@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use model::baseline::{Direction, Measure, WorkloadWindow};
 
+use super::history::HOURS;
 use super::{Context, sample};
 use crate::deviation::{Deviation, Fact, Kind};
 
@@ -22,6 +23,7 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
     let evidence = BTreeMap::from([
         ("unit", Fact::Text("rejected connections it opened in one window".into())),
         ("servers", Fact::Number(rejected.len() as f64)),
+        (HOURS, level.history),
         ("windows_observed", Fact::Number(level.windows_known.round())),
         ("would_not_have_fired_below", Fact::Number(level.needed.round())),
     ]);

@@ -13,6 +13,7 @@ use model::baseline::{
     Baseline, Direction, Measure, ServiceEvidence, WorkloadWindow, bucket_value,
 };
 
+use super::history::{self, DAYS};
 use super::{Context, sample};
 use crate::deviation::{Deviation, Fact, Kind};
 
@@ -40,7 +41,7 @@ const SHOWS_FROM: f64 = 2.0;
 const SCALE_MIN: f64 = 0.05;
 
 /// By how much a service's days rose.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rise {
     /// Beyond what has a reason, in e-foldings.
     unexplained: f64,
@@ -51,6 +52,8 @@ pub(crate) struct Rise {
     /// Bytes a workload's window has on average now.
     per_window: f64,
     p_value: f64,
+    /// The days' bytes, drawn.
+    history: String,
 }
 
 /// The rises of all services as of a day, found when one is first asked for.
@@ -65,7 +68,7 @@ impl Rises {
         if self.day != Some(day) {
             (self.day, self.rises) = (Some(day), rises(baseline, day));
         }
-        self.rises.get(service).copied()
+        self.rises.get(service).cloned()
     }
 }
 
@@ -108,7 +111,8 @@ fn rises(baseline: &Baseline, day: i64) -> BTreeMap<Arc<str>, Rise> {
             all.iter().filter(|(other, ..)| other != name).map(|(.., sent)| sent.rise).collect();
         let asked = change(evidence, Measure::Served, span).map_or(0.0, |served| served.rise);
         if let Some(rise) = judge(sent, &others, asked) {
-            told.insert(Arc::clone(name), rise);
+            let history = drawn(evidence, span);
+            told.insert(Arc::clone(name), Rise { history, ..rise });
         }
     }
     told
@@ -185,7 +189,15 @@ fn judge(sent: &Change, others: &[f64], asked: f64) -> Option<Rise> {
         per_day: sent.per_day,
         per_window: sent.per_window,
         p_value,
+        history: String::new(),
     })
+}
+
+/// The bytes of each day of a span, drawn.
+fn drawn(evidence: &ServiceEvidence, (from, until): (i64, i64)) -> String {
+    let of_day =
+        |day| days(evidence, Measure::BytesOutside, (day, day + 1)).first().map(|d| d.total);
+    history::line(&(from..until).map(of_day).collect::<Vec<_>>())
 }
 
 /// An upper bound of the chance of a standard normal value of at least `z` (Chernoff, halved).
@@ -197,7 +209,7 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     let upper = *values.get(middle)?;
-    let lower = if values.len() % 2 == 0 { values[middle - 1] } else { upper };
+    let lower = if values.len().is_multiple_of(2) { values[middle - 1] } else { upper };
     Some(f64::midpoint(lower, upper))
 }
 
@@ -206,6 +218,7 @@ fn deviation(window: &WorkloadWindow<'_>, rise: &Rise) -> Option<Deviation> {
     let main = outside.max_by_key(|c| (c.bytes_out, c.server.address, c.port))?;
     let evidence = BTreeMap::from([
         ("unit", Fact::Text("bytes its service sends to the outside a day".into())),
+        (DAYS, Fact::Text(rise.history.clone())),
         ("rose_by_factor", Fact::Number((rise.factor * 100.0).round() / 100.0)),
         ("unexplained_factor", Fact::Number((rise.unexplained.exp() * 100.0).round() / 100.0)),
         (

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use model::activity::Conversation;
 use model::baseline::{Direction, EdgeKey, Measure, ServiceEvidence, WorkloadWindow};
 
+use super::history::HOURS;
 use super::{Context, sample};
 use crate::deviation::{Deviation, Fact, Kind};
 use crate::novelty;
@@ -35,6 +36,7 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
         ("unit", Fact::Text("distinct servers asked in one window".into())),
         ("answered", Fact::Number(servers.len() as f64)),
         ("inside", Fact::Number(inside.len() as f64)),
+        (HOURS, level.history),
         ("windows_observed", Fact::Number(level.windows_known.round())),
         ("would_not_have_fired_below", Fact::Number(level.needed.round())),
     ]);

@@ -8,6 +8,7 @@ pub mod beacon;
 mod denied_spike;
 mod drift;
 mod fan_out;
+mod history;
 mod new_edge;
 mod outside_volume;
 pub mod regular;
@@ -22,8 +23,7 @@ use model::baseline::{
     Baseline, HourOfWeek, Measure, Tail, TailModel, WorkloadWindow, volume_tail,
 };
 
-use crate::calibration::RATIO_MAX;
-use crate::deviation::{Deviation, Kind};
+use crate::deviation::{Deviation, Fact, Kind};
 use crate::novelty::{Novelty, Openers};
 pub(crate) use drift::Rises;
 pub(crate) use sentence::sample;
@@ -56,6 +56,8 @@ pub struct Context<'a> {
     pub openers: &'a mut Openers,
     /// By how much the budget moves the prior cuts.
     pub cut_scale: f64,
+    /// The least surprising candidates' ratio.
+    pub ratio_max: f64,
     /// Start of the window, Unix seconds.
     pub start: i64,
     /// Length of the window, seconds.
@@ -99,12 +101,14 @@ pub(crate) struct Level {
     pub(crate) windows_known: f64,
     /// The largest value known before.
     pub(crate) largest: f64,
+    /// What came before, drawn.
+    pub(crate) history: Fact,
 }
 
 impl Context<'_> {
     /// A floor as of the budget: who looks at ten findings a day looks at smaller things.
     pub(crate) fn floor(&self, at_one_a_day: u64) -> u64 {
-        let floor = at_one_a_day as f64 / self.cut_scale.max(1.0).sqrt();
+        let floor = at_one_a_day as f64 / self.cut_scale.max(1.0).sqrt().sqrt();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -145,8 +149,17 @@ impl Context<'_> {
         let cut = LEVEL_P_MAX * self.cut_scale;
         let needed = model.value_at(cut, hour_of_week).max(floor as f64);
         let (windows_known, largest) = (model.n, model.largest);
+        let history = history::of_measure(Some(service), measure, self.start, observed);
         let cut_ratio = tail.p_value / LEVEL_P_MAX;
-        let stands_out = cut_ratio <= RATIO_MAX;
-        stands_out.then_some(Level { observed, tail, cut_ratio, needed, windows_known, largest })
+        let stands_out = cut_ratio <= self.ratio_max;
+        stands_out.then_some(Level {
+            observed,
+            tail,
+            cut_ratio,
+            needed,
+            windows_known,
+            largest,
+            history,
+        })
     }
 }

@@ -15,7 +15,6 @@ use model::activity::{Conversation, Orientation};
 use model::baseline::{Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
 
 use super::{Context, sample};
-use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Fact, Kind};
 use crate::names::ADMIN_PORTS;
 use crate::novelty::{self, BIRTH_SECS, Novel, Rate};
@@ -91,7 +90,7 @@ fn by_rate(
     let rate: Rate = context.novelty.rate(context.baseline, service, novel, context.start);
     let cut_ratio = rate.cut_ratio() / weight(novel, key);
     let is_old = || novel == Novel::OutsideNetwork && novelty::is_network_known(evidence, key);
-    if cut_ratio > RATIO_MAX || is_old() {
+    if cut_ratio > context.ratio_max || is_old() {
         return None;
     }
     let (openers, clients) = context.openers.of(context.baseline, key);
@@ -105,13 +104,15 @@ fn by_rate(
         ),
     ]);
     let p_value = rate.p_value();
-    (cut_ratio <= RATIO_MAX).then_some(News { p_value, cut_ratio, facts })
+    (cut_ratio <= context.ratio_max).then_some(News { p_value, cut_ratio, facts })
 }
 
 fn what_is_new(evidence: &ServiceEvidence, key: &EdgeKey) -> Option<Novel> {
     let class = novelty::class(key)?;
     if !novelty::is_known(evidence, key) {
-        return Some(class);
+        // Who is come to by more networks than are kept may have served it to one that is not.
+        let is_sure = class != Novel::Served || !evidence.edges.overflowed();
+        return is_sure.then_some(class);
     }
     let is_network = class == Novel::OutsidePort && !novelty::is_visited(evidence, key);
     is_network.then_some(Novel::OutsideNetwork)
@@ -145,7 +146,7 @@ fn by_birth(context: &mut Context<'_>, window: &WorkloadWindow<'_>, key: &EdgeKe
 fn is_newborn(context: &Context<'_>, key: &EdgeKey) -> bool {
     let Some(name) = key.peer.strip_prefix("svc:") else { return false };
     let seen = context.baseline.service(name).and_then(ServiceEvidence::seen);
-    !seen.is_some_and(|seen| context.start - seen.first >= server_birth_secs(context))
+    seen.is_none_or(|seen| context.start - seen.first < server_birth_secs(context))
 }
 
 /// In an estate that is itself new nothing is born: what is there is only met.

@@ -15,8 +15,8 @@ use model::activity::Conversation;
 use model::baseline::{Direction, Measure, ServiceEvidence, TailModel, WorkloadWindow};
 use model::identity::{Outside, Party};
 
+use super::history::{self, HOURS};
 use super::{Context, LEVELS_KNOWN_AFTER_SECS, Level, sample};
-use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Fact, Kind};
 
 /// Less than this per window is not worth a person's time, whatever the service's habits.
@@ -99,8 +99,18 @@ fn unfamiliar(
     let needed = model.value_at(cut, 0).max(context.floor(FLOOR_BYTES) as f64 / 2.0);
     let (observed, windows_known, largest) = (main.bytes_out, model.n, model.largest);
     let cut_ratio = tail.p_value / UNFAMILIAR_P_MAX;
-    let stands_out = cut_ratio <= RATIO_MAX;
-    stands_out.then_some(Level { observed, tail, cut_ratio, needed, windows_known, largest })
+    let stands_out = cut_ratio <= context.ratio_max;
+    let sent = window.measure(Measure::BytesOutside);
+    let history = history::of_measure(Some(service), Measure::BytesOutside, context.start, sent);
+    stands_out.then_some(Level {
+        observed,
+        tail,
+        cut_ratio,
+        needed,
+        windows_known,
+        largest,
+        history,
+    })
 }
 
 /// What a service sends to each other address of the Internet in a window in which it goes there.
@@ -125,6 +135,7 @@ fn deviation(window: &WorkloadWindow<'_>, main: &Conversation, level: &super::Le
         ("to_this_peer_bytes", Fact::Number(main.bytes_out as f64)),
         ("from_this_peer_bytes", Fact::Number(main.bytes_in as f64)),
         ("one_window_in_twenty_reaches_bytes", Fact::Number(level.tail.high.round())),
+        (HOURS, level.history.clone()),
         ("observations", Fact::Number(level.windows_known.round())),
         ("would_not_have_fired_below_bytes", Fact::Number(level.needed.round())),
     ]);

@@ -25,7 +25,7 @@ use crate::names;
 const NET_PROBES_MIN: i64 = 10;
 
 /// So many are worth a look at larger budgets.
-const NET_PROBES_LAX: i64 = 8;
+const NET_PROBES_LAX: i64 = 6;
 
 /// On so many days before it scanned, who has a habit of it.
 const HABIT_DAYS_MIN: usize = 3;

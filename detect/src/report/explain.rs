@@ -43,8 +43,8 @@ fn heading(finding: &Finding, page: &mut Page<'_>) -> io::Result<()> {
     page.line(&place(finding))?;
     page.line(&when(finding))?;
     let rests_on = match finding.calibration.as_str() {
-        "baseline" => "the service's own baseline",
-        "prior" => "a prior, for the baseline is too short to calibrate",
+        "baseline" => "how surprising things were in time held back",
+        "prior" => "a prior, for too little time was held back to calibrate by",
         "shape" => "the shape of the traffic, which needs no baseline",
         other => &escape(other),
     };

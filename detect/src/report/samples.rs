@@ -61,6 +61,7 @@ pub(crate) fn finding(kind: Kind, deviations: Vec<FoundDeviation>) -> Finding {
         techniques: vec!["T1021".to_owned(), "T1071".to_owned()],
         guardduty: Some("Backdoor:EC2/C&CActivity.B".to_owned()),
         n_deviations: deviations.len() as u64,
+        merged_into: None,
         deviations,
         suggestion: None,
     }

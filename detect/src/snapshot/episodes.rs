@@ -60,6 +60,7 @@ pub(super) fn from_wire(wire: WireEpisode) -> Result<Episode, SnapshotError> {
         windows: BTreeMap::new(),
         n_dropped: wire.n_dropped,
         last_window: time(PART, wire.last_window)?,
+        merged_into: None,
     };
     for (deviation, n_windows) in wire.deviations {
         let deviation = deviations::from_wire(deviation, &workload)?;

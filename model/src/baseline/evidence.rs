@@ -101,6 +101,48 @@ impl StableKey for EdgeKey {
         hasher.write_u16(self.port);
         hasher.write_u8(self.protocol);
     }
+
+    /// Relations inside give way last, then those the service opened to the outside: strangers, of whom
+    /// thousands knock at an exposed port, must not push out what it does every day.
+    fn stable_hash(&self) -> u64 {
+        let rank: u64 = match (self.is_inside(), self.direction) {
+            (true, _) => 0,
+            (false, Direction::Out) => 1,
+            (false, Direction::In) => 2,
+        };
+        let mut hasher = XxHash64::with_seed(3);
+        self.feed(&mut hasher);
+        rank << 62 | hasher.finish() >> 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edges::Edges;
+    use super::*;
+
+    #[test]
+    fn strangers_do_not_push_out_what_a_service_does_itself() {
+        let key = |direction, peer: String, port| EdgeKey {
+            direction,
+            peer: peer.into(),
+            port,
+            protocol: 6,
+        };
+        let own: Vec<EdgeKey> = (0..200)
+            .map(|n| key(Direction::Out, format!("svc:{n}"), 22))
+            .chain((0..200).map(|n| key(Direction::Out, format!("10.0.{n}.0/24"), 443)))
+            .collect();
+        let mut edges = Edges::default();
+        for key in &own {
+            edges.slot(key);
+        }
+        for n in 0..2 * EDGES_PER_SERVICE_MAX {
+            edges.slot(&key(Direction::In, format!("198.{}.{}.0/24", n / 256, n % 256), 22));
+        }
+        assert!(edges.overflowed() && edges.len() == EDGES_PER_SERVICE_MAX);
+        assert!(own.iter().all(|key| edges.get(key).is_some()));
+    }
 }
 
 /// What was seen of an edge.

@@ -1,3 +1,5 @@
+//! Who is a sibling, and what none of them does.
+
 use super::*;
 
 fn contact(peer: &str) -> Contact {

@@ -1,0 +1,89 @@
+//! What came before a deviation, drawn in a line: a person sees at once what stands out.
+
+use std::collections::BTreeMap;
+
+use model::baseline::{Histogram, Measure, ServiceEvidence, bucket_value};
+
+use crate::deviation::Fact;
+
+/// The evidence's name where hours are drawn.
+pub(crate) const HOURS: &str = "history_of_48_hours_and_now";
+
+/// The evidence's name where days are drawn.
+pub(crate) const DAYS: &str = "history_of_28_days";
+
+const N_HOURS: i64 = 48;
+
+/// Nothing was observed.
+const NOTHING: char = '·';
+
+const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// Levels as a line of blocks, as the square root of the largest; `None` is a dot.
+pub(crate) fn line(values: &[Option<f64>]) -> String {
+    let level = |value: f64| value.max(0.0).sqrt();
+    let most = values.iter().flatten().map(|&value| level(value)).fold(0.0, f64::max);
+    let block = |value: f64| {
+        let share = if most > 0.0 { level(value) / most } else { 0.0 };
+        let step = (share * (LEVELS.len() - 1) as f64).round();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 7")]
+        let step = step as usize;
+        LEVELS[step.min(LEVELS.len() - 1)]
+    };
+    values.iter().map(|value| value.map_or(NOTHING, block)).collect()
+}
+
+/// The largest window of a service in each hour before this one, and after a bar what was seen now.
+pub(crate) fn of_measure(
+    service: Option<&ServiceEvidence>,
+    measure: Measure,
+    start: i64,
+    observed: u64,
+) -> Fact {
+    let now = start.div_euclid(3600);
+    let largest = service
+        .and_then(|service| service.measures.get(&measure))
+        .map_or_else(BTreeMap::new, |histogram| largest_by_hour(histogram, now - N_HOURS, now));
+    let mut values: Vec<Option<f64>> =
+        (now - N_HOURS..now).map(|hour| largest.get(&hour).copied()).collect();
+    values.push(Some(observed as f64));
+    let mut drawn = line(&values);
+    if let Some(last) = drawn.pop() {
+        drawn.push('|');
+        drawn.push(last);
+    }
+    Fact::Text(drawn)
+}
+
+fn largest_by_hour(histogram: &Histogram, from: i64, until: i64) -> BTreeMap<i64, f64> {
+    let mut largest = BTreeMap::new();
+    for (&(hour, bucket), _) in histogram.range((from, 0)..(until, 0)) {
+        let value = largest.entry(hour).or_insert(0.0_f64);
+        *value = value.max(bucket_value(bucket) as f64);
+    }
+    largest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_is_a_full_block_and_what_was_not_observed_a_dot() {
+        let drawn = line(&[None, Some(0.0), Some(10.0), Some(1e6)]);
+        assert_eq!(drawn.chars().count(), 4);
+        assert!(drawn.starts_with("·▁") && drawn.ends_with('█'), "{drawn}");
+    }
+
+    #[test]
+    fn hours_without_a_window_are_dots_and_now_comes_after_a_bar() {
+        let mut service = ServiceEvidence::default();
+        let histogram = service.measures.entry(Measure::Fanout).or_default();
+        histogram.entry((99, 4)).or_default().add(3, false);
+        let Fact::Text(drawn) = of_measure(Some(&service), Measure::Fanout, 100 * 3600, 70) else {
+            panic!("it is text");
+        };
+        let expected = format!("{}▃|█", "·".repeat(47));
+        assert_eq!(drawn, expected);
+    }
+}

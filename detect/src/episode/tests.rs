@@ -1,0 +1,90 @@
+//! Which episodes join, and which do not.
+
+use model::identity::{Address, Why};
+
+use super::*;
+
+fn replica(service: &str, n: u128) -> Arc<Workload> {
+    Arc::new(Workload {
+        account: "1".into(),
+        vpc: "vpc-1".into(),
+        eni: Some(format!("eni-{n}").into()),
+        address: Address::from(n),
+        instance: None,
+        task: None,
+        service: service.into(),
+        environment: None,
+        tier: None,
+        infrastructure: None,
+        security_groups: Vec::new(),
+        why: Why::Itself,
+        role_known: true,
+    })
+}
+
+fn deviation(workload: &Arc<Workload>, kind: Kind, peer: &str, at: i64) -> Deviation {
+    Deviation {
+        kind,
+        workload: Arc::clone(workload),
+        peer: peer.into(),
+        peer_address: Some(Address::from(99_u128)),
+        port: Some(22),
+        protocol: Some(6),
+        direction: Direction::Out,
+        first: at,
+        last: at + 10,
+        observed: 1.0,
+        expected: 0.0,
+        p_value: 1e-4,
+        cut_ratio: 0.1,
+        evidence: BTreeMap::new(),
+        samples: Vec::new(),
+    }
+}
+
+#[test]
+fn two_episodes_that_turn_out_to_be_one_go_on_as_the_older() {
+    let (a, b) = (replica("carts", 1), replica("carts", 2));
+    let mut episodes = Episodes::default();
+    episodes.absorb(0, vec![deviation(&a, Kind::NewPeer, "svc:db", 1)]);
+    episodes.absorb(300, vec![deviation(&b, Kind::NewPeer, "svc:mail", 301)]);
+    assert_eq!(episodes.open().count(), 2);
+    let changed = episodes.absorb(600, vec![deviation(&b, Kind::NewPeer, "svc:db", 601)]);
+    let closed = episodes.take_closed();
+    let [younger] = &closed[..] else { panic!("{closed:?}") };
+    let open: Vec<&Episode> = episodes.open().collect();
+    let [older] = &open[..] else { panic!("{open:?}") };
+    assert_eq!(younger.merged_into.as_ref(), Some(&older.id));
+    assert_eq!((younger.state, younger.revision), (State::Closed, 2));
+    assert_eq!((older.workload.clone(), older.revision), (a, 2));
+    assert_eq!(older.deviations.len(), 2, "svc:db and svc:mail");
+    assert_eq!(older.windows.values().sum::<u64>(), 3, "three windows with a deviation each");
+    assert_eq!(older.replicas, BTreeSet::from([workload_key(&b)]));
+    assert_eq!(changed, BTreeSet::from([younger.id.clone(), older.id.clone()]));
+}
+
+#[test]
+fn scanners_and_other_roles_stay_apart() {
+    let (a, b, c) = (replica("carts", 1), replica("carts", 2), replica("mail", 3));
+    let mut episodes = Episodes::default();
+    for (at, workload) in [(0, &a), (300, &b)] {
+        episodes.absorb(at, vec![deviation(workload, Kind::PortScan, "many", at)]);
+    }
+    for (at, workload) in [(600, &a), (900, &c)] {
+        episodes.absorb(at, vec![deviation(workload, Kind::NewPeer, "svc:db", at)]);
+    }
+    assert_eq!(episodes.open().count(), 3);
+    assert!(episodes.take_closed().is_empty());
+}
+
+#[test]
+fn where_an_episode_leads_others_are_likelier() {
+    let (a, b, c) = (replica("carts", 1), replica("mail", 99), replica("users", 7));
+    let mut episodes = Episodes::default();
+    let moved = Deviation { peer: "svc:mail".into(), ..deviation(&a, Kind::NewPeer, "", 1) };
+    episodes.absorb(0, vec![moved]);
+    let next = |workload| deviation(workload, Kind::NewPeer, "svc:db", 300);
+    assert!(episodes.lift(&next(&b)) > 1.0, "it was reached");
+    assert!((episodes.lift(&next(&c)) - 1.0).abs() < 1e-12);
+    assert!((episodes.lift(&next(&a)) - 1.0).abs() < 1e-12, "nobody feeds on himself");
+}
