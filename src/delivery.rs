@@ -1,5 +1,6 @@
 //! Brings findings to whom they are for: the findings file and standard output, less what is hidden.
 
+use std::cmp::Reverse;
 use std::io::Write;
 
 use anyhow::{Context, Result};
@@ -32,8 +33,9 @@ impl<'a> Delivery<'a> {
     /// Writes and prints findings, as of `newest`, Unix seconds, and says how a run that told them
     /// ends.
     pub(crate) fn deliver(&self, findings: Vec<Finding>, newest: i64) -> Result<Ending> {
+        let n_deviations = findings.iter().map(|finding| finding.n_deviations).sum();
         let (findings, hits) = self.planning.suppressions.apply(findings, newest);
-        hits.iter().for_each(note_hit);
+        note_hits(&hits, n_deviations);
         if let Some(path) = &self.args.findings {
             output::write_file(path, |file| Ok(report::write_json_lines(&findings, file)?))?;
         }
@@ -69,11 +71,75 @@ fn suppressions(args: &TellArgs) -> Result<Suppressions> {
     Ok(Suppressions::parse(&path.display().to_string(), &text)?)
 }
 
-/// Says what a suppression hid: what is hidden must not be forgotten.
-pub(crate) fn note_hit(hit: &Hit) {
-    let expired = if hit.is_expired { ", expired: hides nothing later" } else { "" };
-    output::note(&format!(
-        "suppression {}: hid {} deviations, {} whole findings{expired} ({})",
-        hit.rule, hit.n, hit.n_findings, hit.reason
-    ));
+/// Rules that are named one by one because they hide much; of more it is said how many.
+const MUCH_MAX: usize = 9;
+
+/// Says what suppressions hid, of so many deviations: what is hidden must not be forgotten, least of all
+/// where it is much.
+pub(crate) fn note_hits(hits: &[Hit], n_deviations: u64) {
+    for hit in hits {
+        let expired = if hit.is_expired { ", expired: hides nothing later" } else { "" };
+        output::note(&format!(
+            "suppression {}: hid {} deviations, {} whole findings{expired} ({})",
+            hit.rule, hit.n, hit.n_findings, hit.reason
+        ));
+    }
+    for line in much(hits, n_deviations) {
+        output::note(&line);
+    }
+}
+
+/// What is said of suppressions that hide much.
+fn much(hits: &[Hit], n_deviations: u64) -> Vec<String> {
+    let mut much: Vec<&Hit> = hits.iter().filter(|hit| hit.hides_much(n_deviations)).collect();
+    much.sort_by_key(|hit| (Reverse(hit.n_grave), Reverse(hit.n)));
+    let line = |hit: &&Hit| {
+        format!(
+            "suppression {} hides much: {} of {n_deviations} deviations, {} findings of severity high or \
+             critical; look whether that is still meant ({})",
+            hit.rule, hit.n, hit.n_grave, hit.reason
+        )
+    };
+    let mut lines: Vec<String> = much.iter().take(MUCH_MAX).map(line).collect();
+    if let Some(more) = much.len().checked_sub(MUCH_MAX).filter(|&n| n > 0) {
+        lines.push(format!("{more} more suppressions hide much"));
+    }
+    let n_hidden: u64 = hits.iter().map(|hit| hit.n).sum();
+    if much.is_empty() && n_hidden > n_deviations / 2 {
+        lines.push(format!(
+            "suppressions together hide much: {n_hidden} of {n_deviations} deviations; look whether that \
+             is still meant"
+        ));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit(n: u64, n_grave: u64) -> Hit {
+        Hit {
+            rule: format!("r{n}"),
+            reason: "why".to_owned(),
+            n,
+            n_findings: 1,
+            n_grave,
+            is_expired: false,
+        }
+    }
+
+    #[test]
+    fn rules_that_hide_much_are_told() {
+        assert!(much(&[hit(5, 0)], 10).is_empty() && much(&[], 0).is_empty());
+        let half = much(&[hit(6, 0), hit(1, 0)], 10);
+        assert_eq!(half.len(), 1);
+        assert!(half[0].starts_with("suppression r6 hides much: 6 of 10"), "{half:?}");
+        let grave = much(&[hit(1, 0), hit(2, 1)], 100);
+        assert!(grave.len() == 1 && grave[0].starts_with("suppression r2"), "{grave:?}");
+        let many = much(&[hit(3, 0), hit(4, 0)], 10);
+        assert!(many.len() == 1 && many[0].contains("together"), "{many:?}");
+        let all: Vec<Hit> = (0..20).map(|_| hit(1, 1)).collect();
+        assert_eq!(much(&all, 20).len(), 10);
+    }
 }

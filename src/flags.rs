@@ -11,10 +11,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
 
+mod accept;
 mod backfill;
 mod evaluate;
 mod watch;
 
+pub(crate) use accept::{AcceptArgs, AuditArgs};
 pub(crate) use backfill::BackfillArgs;
 pub(crate) use evaluate::EvaluateArgs;
 #[cfg(feature = "watch")]
@@ -78,6 +80,17 @@ pub(crate) enum Command {
         after_help = "Example: tidegate explain tg-0123456789abcdef --findings findings.jsonl"
     )]
     Explain(ExplainArgs),
+    /// Hide what a finding found from now on: rules for it go into a suppression file, with a reason
+    /// and an end.
+    #[command(
+        after_help = "Example: tidegate accept tg-0123456789abcdef --findings findings.jsonl --suppress known.yaml \\\n    --reason 'nightly export to the partner, ticket 4711' --author kim --until 2026-12-31\n\nThe change is written to known.yaml.audit.jsonl, see tidegate audit."
+    )]
+    Accept(AcceptArgs),
+    /// Check the log of changes that `accept` keeps beside a suppression file.
+    #[command(
+        after_help = "Example: tidegate audit known.yaml\n\nExit codes: 0 the log is whole, whatever it says of the file; 2 it is not"
+    )]
+    Audit(AuditArgs),
     /// Measure the judging on made-up estates with attacks in them: recall, false findings, time to detect.
     #[command(
         after_help = "Example: tidegate evaluate --scenarios intrusion,shop --seeds 1000..1010"

@@ -13,6 +13,7 @@ use model::identity::{Directory, Party};
 
 use crate::advice::{self, Planning};
 use crate::closing::Windows;
+use crate::silence::{Gaps, Silence};
 
 /// Plans for findings that closed longer ago than this weigh on no other's.
 const PLANS_KEPT_SECS: i64 = 30 * 86_400;
@@ -29,6 +30,7 @@ pub(crate) struct Judging<'a> {
     /// Findings that changed since [`Judging::news`] was last asked, and the start of the window that
     /// changed them last, Unix seconds.
     changed: BTreeMap<String, i64>,
+    silence: Silence,
 }
 
 impl Windows for Judging<'_> {
@@ -38,6 +40,7 @@ impl Windows for Judging<'_> {
 
     fn take(&mut self, activity: &Activity, directory: &Directory) -> Result<()> {
         self.newest = self.newest.max(activity.end());
+        self.silence.take(activity);
         let changed = self.judge.judge(activity);
         self.changed.extend(changed.into_iter().map(|id| (id, activity.start)));
         let closed = self.judge.episodes().take_closed();
@@ -58,7 +61,8 @@ impl<'a> Judging<'a> {
         planning: &'a Planning,
         budget: PlanBudget,
     ) -> Self {
-        Self { judge, newest, planning, budget, closed: Vec::new(), changed: BTreeMap::new() }
+        let (closed, changed, silence) = (Vec::new(), BTreeMap::new(), Silence::default());
+        Self { judge, newest, planning, budget, closed, changed, silence }
     }
 
     /// The last revision of each finding that closed in this run or is open, by first record and id,
@@ -87,6 +91,16 @@ impl<'a> Judging<'a> {
         let changed_in =
             |finding: &Finding| changed.get(&finding.id).copied().unwrap_or(self.newest);
         findings.into_iter().map(|finding| (changed_in(&finding), finding)).collect()
+    }
+
+    /// Follows which flow logs fall silent after the windows that a directory knows.
+    pub(crate) fn follow(&mut self, directory: &Directory) {
+        self.silence = Silence::after(directory);
+    }
+
+    /// The times in which flow logs were silent.
+    pub(crate) fn gaps(&self, directory: &Directory) -> Gaps {
+        self.silence.gaps(directory)
     }
 
     fn tell_open(&mut self, directory: &Directory) -> Vec<Finding> {

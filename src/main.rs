@@ -1,6 +1,7 @@
 //! The `tidegate` program: reads the command line, runs one command, says what went wrong.
 
 mod advice;
+mod audit;
 mod clock;
 mod closing;
 mod commands;
@@ -17,6 +18,7 @@ mod plan;
 mod progress;
 #[cfg(feature = "query")]
 mod query;
+mod silence;
 mod sources;
 mod state;
 mod survey;

@@ -15,6 +15,7 @@ use model::settle::Carried;
 
 use crate::closing::{Closing, Windows, add_up};
 use crate::progress::Progress;
+use crate::silence::Gaps;
 
 /// Samples of rejected records that are shown per reason.
 const SAMPLES_MAX: usize = 3;
@@ -46,6 +47,8 @@ pub(crate) struct Outcome {
     /// Files that could not be read and of which no record came: worth another try.
     pub(crate) untouched: BTreeSet<Place>,
     pub(crate) samples: BTreeMap<RejectReason, Vec<String>>,
+    /// Where judging follows it: when flow logs were silent.
+    pub(crate) gaps: Gaps,
 }
 
 /// One file, folded.

@@ -210,5 +210,6 @@ pub(crate) fn report_ledger(outcome: &Outcome) {
     for (file, error) in &outcome.unreadable {
         output::note(&format!("could not read {file}: {error}"));
     }
+    outcome.gaps.lines().iter().for_each(|line| output::note(line));
     output::note(&format!("ledger: {}", outcome.ledger));
 }

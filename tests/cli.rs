@@ -213,7 +213,7 @@ fn explain_finds_by_the_beginning_of_an_id() {
 
 #[test]
 fn every_command_helps_with_an_example() {
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 13] = [
         &["demo"],
         &["generate"],
         &["learn"],
@@ -224,6 +224,8 @@ fn every_command_helps_with_an_example() {
         &["sources", "check"],
         &["sources", "policy"],
         &["explain"],
+        &["accept"],
+        &["audit"],
         &["completions"],
     ];
     for command in commands {

@@ -5,6 +5,7 @@
 //! used, so that a rule that hides an attacker is seen to work.
 //!
 //! ```yaml
+//! version: 1                      # of this format; 1 if absent
 //! rules:
 //!   - id: vulnerability-scanner
 //!     reason: the scanner of the security team, ticket SEC-12
@@ -17,20 +18,29 @@
 //!     port: 443
 //!     protocol: tcp
 //!     forever: true
+//!   - reason: the weekly backup
+//!     service: db
+//!     kind: volume
+//!     schedule: Sat,Sun 02:00-04:00
+//!     timezone: Europe/Berlin     # UTC if absent
+//!     forever: true
 //! ```
 //!
-//! All selectors of a rule must match. `*` in a service or peer stands for any text. Time is event
-//! time: a rule has run out for a finding whose last record is later than its `until`, whatever else
-//! is told with it.
+//! All selectors of a rule must match. `*` in a service or peer stands for any text, `\*` for a star. Of
+//! a rule with a schedule only what lies wholly within it is hidden. Time is event time: a rule has run
+//! out for a finding whose last record is later than its `until`, whatever else is told with it.
 
+pub mod accept;
+mod pattern;
 mod rule;
+mod schedule;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::{Finding, FoundDeviation, Kind};
+use crate::{Finding, FoundDeviation, Kind, Severity};
 use rule::Rule;
 
 /// The largest file read, bytes.
@@ -39,8 +49,11 @@ pub const SUPPRESS_BYTES_MAX: usize = 4 << 20;
 /// Rules a file may have.
 pub const SUPPRESS_RULES_MAX: usize = 10_000;
 
+/// The newest version of the format that is read.
+pub const SUPPRESS_VERSION: u64 = 1;
+
 /// The rules of a file.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Suppressions {
     rules: Vec<Rule>,
 }
@@ -56,8 +69,26 @@ pub struct Hit {
     pub n: u64,
     /// Findings it helped to hide entirely.
     pub n_findings: u64,
+    /// Of these, the ones of severity high or critical.
+    pub n_grave: u64,
     /// Whether it has run out by the newest record, so that it hides nothing more.
     pub is_expired: bool,
+}
+
+impl Hit {
+    /// Adds what the same rule hid of other findings, told later.
+    pub fn merge(&mut self, later: &Self) {
+        self.n += later.n;
+        self.n_findings += later.n_findings;
+        self.n_grave += later.n_grave;
+        self.is_expired = later.is_expired;
+    }
+
+    /// Whether it hides so much, of `n_deviations` in all, that it must not go unseen: more than half of
+    /// them, or what is grave.
+    pub fn hides_much(&self, n_deviations: u64) -> bool {
+        self.n > n_deviations / 2 || self.n_grave > 0
+    }
 }
 
 /// Why a file cannot be read.
@@ -88,9 +119,20 @@ pub enum SuppressError {
         /// The id.
         id: String,
     },
+    /// Of a version that is not known here.
+    #[error(
+        "{name}: version {version} of the format, and this program reads {SUPPRESS_VERSION}: use a newer \
+         tidegate, or write the file as `version: {SUPPRESS_VERSION}`"
+    )]
+    Version {
+        /// The file.
+        name: String,
+        /// What it says it is.
+        version: u64,
+    },
     /// Not the YAML it should be.
     #[error(
-        "{name}:{line}: {message}; expected `rules:`, each with `reason`, `until` (or `forever: true`) \
+        "{name}:{line}: {message}; expected `version: 1` and `rules:`, each with `reason`, `until` (or `forever: true`) \
          and at least one of `service`, `workload`, `peer`, `port`, `protocol`, `kind`"
     )]
     Malformed {
@@ -106,8 +148,22 @@ pub enum SuppressError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireFile {
-    #[serde(default)]
-    rules: Vec<Rule>,
+    version: Option<u64>,
+    /// Nothing written is no rule.
+    rules: Option<Vec<Rule>>,
+}
+
+/// What every version of the format has.
+#[derive(Deserialize)]
+struct Head {
+    version: Option<u64>,
+}
+
+impl Head {
+    /// The version, where it is not one that is read.
+    fn unknown(&self) -> Option<u64> {
+        self.version.filter(|&version| version != SUPPRESS_VERSION)
+    }
 }
 
 impl Suppressions {
@@ -120,22 +176,32 @@ impl Suppressions {
         if text.lines().all(is_nothing) {
             return Ok(Self::default());
         }
-        let mut file: WireFile = serde_saphyr::from_str(text).map_err(|error| {
+        let of_version = |version| SuppressError::Version { name: name.into(), version };
+        let file: WireFile = serde_saphyr::from_str(text).map_err(|error| {
+            // What a later version may say is not known here, so its rules come as nonsense.
+            let head = serde_saphyr::from_str::<Head>(text).ok();
+            if let Some(version) = head.and_then(|head| head.unknown()) {
+                return of_version(version);
+            }
             let error = error.without_snippet();
             let line = error.location().map_or(0, |location| location.line());
             SuppressError::Malformed { name: name.into(), line, message: error.to_string() }
         })?;
-        if file.rules.len() > SUPPRESS_RULES_MAX {
-            return Err(SuppressError::TooMany { name: name.into(), rules: file.rules.len() });
+        if let Some(version) = (Head { version: file.version }).unknown() {
+            return Err(of_version(version));
         }
-        for (number, rule) in (1..).zip(&mut file.rules) {
+        let mut rules = file.rules.unwrap_or_default();
+        if rules.len() > SUPPRESS_RULES_MAX {
+            return Err(SuppressError::TooMany { name: name.into(), rules: rules.len() });
+        }
+        for (number, rule) in (1..).zip(&mut rules) {
             rule.number(number);
         }
         let mut ids = BTreeSet::new();
-        if let Some(rule) = file.rules.iter().find(|rule| !ids.insert(rule.name.clone())) {
+        if let Some(rule) = rules.iter().find(|rule| !ids.insert(rule.name.clone())) {
             return Err(SuppressError::Twice { name: name.into(), id: rule.name.clone() });
         }
-        Ok(Self { rules: file.rules })
+        Ok(Self { rules })
     }
 
     /// Hides what the rules match. `now_event_time` is the newest record's time, Unix seconds, by which
@@ -163,7 +229,7 @@ impl Suppressions {
     fn told(&self, finding: Finding, hits: &mut [Hit]) -> Option<Finding> {
         if let Some(at) = self.first(&finding, |rule| rule.hides_all(&finding)) {
             count(hits, at, finding.n_deviations.max(1));
-            count_finding(hits, &BTreeSet::from([at]));
+            count_finding(hits, &BTreeSet::from([at]), finding.severity);
             return None;
         }
         let listed = finding.deviations.len() as u64;
@@ -183,7 +249,7 @@ impl Suppressions {
             return Some(finding);
         }
         if left.is_empty() && finding.n_deviations <= listed {
-            count_finding(hits, &used);
+            count_finding(hits, &used, finding.severity);
             return None;
         }
         let names = used.iter().filter_map(|&at| hits.get(at)).map(|hit| hit.rule.as_str());
@@ -204,10 +270,11 @@ fn count(hits: &mut [Hit], at: usize, n: u64) {
     }
 }
 
-fn count_finding(hits: &mut [Hit], used: &BTreeSet<usize>) {
+fn count_finding(hits: &mut [Hit], used: &BTreeSet<usize>, severity: Severity) {
     for &at in used {
         if let Some(hit) = hits.get_mut(at) {
             hit.n_findings += 1;
+            hit.n_grave += u64::from(severity >= Severity::High);
         }
     }
 }

@@ -280,6 +280,7 @@ fn merge(sum: &mut Outcome, mut day: Outcome) {
     sum.declared = sum.declared.union(day.declared);
     sum.unreadable.append(&mut day.unreadable);
     sum.untouched.append(&mut day.untouched);
+    sum.gaps.merge(day.gaps);
     for (reason, samples) in day.samples {
         sum.samples.entry(reason).or_insert(samples);
     }

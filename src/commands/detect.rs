@@ -177,6 +177,7 @@ pub(super) fn judge_all(
     note_endless(plan, tail);
     let newest = run.closed_until.unwrap_or(i64::MIN);
     let mut judging = Judging::new(judge, newest, planning, std::mem::take(&mut run.plans));
+    judging.follow(&plan.directory);
     let reading = Reading {
         files: &plan.files,
         reader: plan.reach.reader(&plan.files),
@@ -184,8 +185,9 @@ pub(super) fn judge_all(
         lateness_secs: plan.lateness_secs,
         tail,
     };
-    let outcome =
+    let mut outcome =
         pipeline::run(&reading, &mut aggregator, &mut carried, &mut plan.directory, &mut judging)?;
+    outcome.gaps = judging.gaps(&plan.directory);
     let told = judging.findings(&plan.directory);
     let findings = with_undelivered(told, std::mem::take(&mut run.undelivered));
     let newest = judging.newest;

@@ -11,22 +11,22 @@ use crate::{Ending, output};
 
 pub(crate) fn run(args: &ExplainArgs) -> Result<Ending> {
     let findings = read(&args.findings)?;
-    let matching: Vec<&Finding> =
-        findings.iter().filter(|finding| finding.id.starts_with(&args.id)).collect();
-    let finding = match matching.as_slice() {
-        [finding] => finding,
-        [] => bail!(
-            "no finding `{}` in {}: it has {} findings",
-            args.id,
-            args.findings.display(),
-            findings.len()
-        ),
-        [..] => bail!("`{}` begins {} findings' ids: write more of it", args.id, matching.len()),
-    };
+    let finding = pick(&findings, &args.id, &args.findings)?;
     let mut stdout = output::stdout();
     detect::report::write_explain(finding, &mut stdout, output::colour())?;
     stdout.flush()?;
     Ok(Ending::Ran)
+}
+
+/// The finding whose id begins so.
+pub(crate) fn pick<'a>(findings: &'a [Finding], id: &str, path: &Path) -> Result<&'a Finding> {
+    let matching: Vec<&Finding> =
+        findings.iter().filter(|finding| finding.id.starts_with(id)).collect();
+    match matching.as_slice() {
+        [finding] => Ok(finding),
+        [] => bail!("no finding `{id}` in {}: it has {} findings", path.display(), findings.len()),
+        [..] => bail!("`{id}` begins {} findings' ids: write more of it", matching.len()),
+    }
 }
 
 /// Reads a findings file.

@@ -1,5 +1,7 @@
 //! One function per command.
 
+mod accept;
+mod audit;
 mod backfill;
 mod baseline;
 mod demo;
@@ -39,6 +41,8 @@ pub(crate) fn run(arguments: Cli) -> Result<Ending> {
         Command::Services(args) => services::run(&args),
         Command::Sources(command) => sources::run(&command),
         Command::Explain(args) => explain::run(&args),
+        Command::Accept(args) => accept::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Completions { shell } => {

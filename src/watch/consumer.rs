@@ -123,6 +123,7 @@ impl<'a> Consumer<'a> {
         consumer.carried = carried;
         let judge = Judge::resume(judge_options, baseline, judge);
         consumer.judging = Judging::new(judge, closed_until, planning, run.plans);
+        consumer.judging.follow(&consumer.directory);
         Ok(consumer)
     }
 
@@ -253,6 +254,11 @@ impl<'a> Consumer<'a> {
     /// How many windows are open, those that only cores know left out.
     pub(crate) fn n_open(&self) -> usize {
         self.aggregator.open_windows().len()
+    }
+
+    /// When flow logs were silent, in words.
+    pub(crate) fn gaps(&self) -> Vec<String> {
+        self.judging.gaps(&self.directory).lines()
     }
 
     /// A few rejected records of each reason.

@@ -213,9 +213,8 @@ impl<'a> Watch<'a> {
         let findings = self.consumer.finish(tail)?;
         self.pending.findings.extend(findings);
         self.save()?;
-        for hit in self.outlet.finish()? {
-            crate::delivery::note_hit(&hit);
-        }
+        let hits = self.outlet.finish()?;
+        crate::delivery::note_hits(&hits, self.outlet.n_deviations);
         self.pending.figures_at = None;
         self.update_figures();
         self.report();
@@ -228,6 +227,7 @@ impl<'a> Watch<'a> {
                 output::note(&format!("rejected ({}): {sample}", reason.name()));
             }
         }
+        self.consumer.gaps().iter().for_each(|line| output::note(line));
         let figures = self.health.figures();
         if figures.objects_unreadable > 0 {
             output::note(&format!("{} objects could not be read", figures.objects_unreadable));

@@ -34,6 +34,8 @@ pub(crate) struct Outlet<'a> {
     kept: BTreeMap<String, Finding>,
     newest: i64,
     hits: BTreeMap<String, Hit>,
+    /// Deviations in all that was handed over.
+    pub(crate) n_deviations: u64,
     /// Whether anything was told that is not hidden.
     pub(crate) has_told: bool,
 }
@@ -43,8 +45,8 @@ impl<'a> Outlet<'a> {
     pub(crate) fn new(args: &'a TellArgs, when: Telling) -> Result<Self> {
         let planning = planning(args)?;
         let (kept, hits) = (BTreeMap::new(), BTreeMap::new());
-        let (newest, has_told) = (i64::MIN, false);
-        Ok(Self { args, planning, when, kept, newest, hits, has_told })
+        let (newest, n_deviations, has_told) = (i64::MIN, 0, false);
+        Ok(Self { args, planning, when, kept, newest, hits, n_deviations, has_told })
     }
 
     /// How plans are made for what is handed over.
@@ -60,16 +62,11 @@ impl<'a> Outlet<'a> {
             self.kept.extend(findings.iter().map(|one| (one.id.clone(), one.clone())));
             return Ok(findings);
         }
+        self.n_deviations += findings.iter().map(|finding| finding.n_deviations).sum::<u64>();
         let (findings, hits) = self.planning.suppressions.apply(findings, newest);
         for hit in hits {
-            let known = self.hits.entry(hit.rule.clone()).or_insert_with(|| Hit {
-                n: 0,
-                n_findings: 0,
-                ..hit.clone()
-            });
-            known.n += hit.n;
-            known.n_findings += hit.n_findings;
-            known.is_expired = hit.is_expired;
+            let known = self.hits.entry(hit.rule.clone());
+            known.and_modify(|known| known.merge(&hit)).or_insert(hit);
         }
         if findings.is_empty() {
             return Ok(findings);
@@ -102,6 +99,7 @@ impl Outlet<'_> {
         let first = |one: &Finding| one.first_seen.parse::<Timestamp>().ok();
         // By id they are already.
         findings.sort_by_key(first);
+        self.n_deviations = findings.iter().map(|finding| finding.n_deviations).sum();
         let (findings, hits) = self.planning.suppressions.apply(findings, self.newest);
         self.has_told = !findings.is_empty();
         if let Some(path) = &self.args.findings {

@@ -8,16 +8,18 @@ use model::identity::Address;
 use serde::Deserialize;
 
 use super::Hit;
+use super::pattern::Pattern;
+use super::schedule::Schedule;
 use crate::{Finding, FoundDeviation, Kind};
 
 /// A rule as it is used.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "WireRule")]
 pub(super) struct Rule {
     /// Its id, or its place in the file.
     pub(super) name: String,
     reason: String,
-    service: Option<String>,
+    service: Option<Pattern>,
     workload: Option<Place>,
     peer: Option<Peer>,
     port: Option<u16>,
@@ -25,6 +27,8 @@ pub(super) struct Rule {
     kind: Option<Kind>,
     /// The last second it holds; `None` for ever.
     until: Option<i64>,
+    /// The only times it holds at.
+    schedule: Option<Schedule>,
 }
 
 /// A rule as it is written.
@@ -42,6 +46,8 @@ struct WireRule {
     until: Option<String>,
     #[serde(default)]
     forever: bool,
+    schedule: Option<String>,
+    timezone: Option<String>,
     /// For people; nothing reads it.
     #[serde(rename = "author")]
     _author: Option<String>,
@@ -56,16 +62,16 @@ enum Protocol {
 }
 
 /// A workload by what it is known by.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Place {
     Eni(String),
     Address(Address),
 }
 
 /// The other end, by name or by address.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Peer {
-    Name(String),
+    Name(Pattern),
     Range(Prefix),
 }
 
@@ -76,13 +82,14 @@ impl TryFrom<WireRule> for Rule {
         let rule = Self {
             name: wire.id.unwrap_or_default().trim().to_owned(),
             reason: wire.reason.trim().to_owned(),
-            service: wire.service,
+            service: wire.service.map(Pattern::from),
             workload: wire.workload.map(place).transpose()?,
             peer: wire.peer.map(Peer::from),
             port: wire.port,
             protocol: wire.protocol.map(protocol_name),
             kind: wire.kind,
             until: until(wire.until.as_deref(), wire.forever)?,
+            schedule: schedule(wire.schedule.as_deref(), wire.timezone.as_deref())?,
         };
         if rule.reason.is_empty() {
             return Err("a rule needs a `reason`".to_owned());
@@ -115,8 +122,16 @@ fn protocol_name(protocol: Protocol) -> String {
     }
 }
 
+fn schedule(text: Option<&str>, zone: Option<&str>) -> Result<Option<Schedule>, String> {
+    match (text, zone) {
+        (None, Some(_)) => Err("`timezone` is the zone of a `schedule`: give one".to_owned()),
+        (None, None) => Ok(None),
+        (Some(text), zone) => Schedule::parse(text, zone).map(Some),
+    }
+}
+
 /// The last second of a rule: a date holds until its end, UTC.
-fn until(text: Option<&str>, is_forever: bool) -> Result<Option<i64>, String> {
+pub(super) fn until(text: Option<&str>, is_forever: bool) -> Result<Option<i64>, String> {
     let text = match (text, is_forever) {
         (Some(_), true) => return Err("a rule has `until` or `forever: true`, not both".to_owned()),
         (None, true) => return Ok(None),
@@ -140,7 +155,7 @@ impl From<String> for Peer {
     fn from(text: String) -> Self {
         match text.parse() {
             Ok(range) => Self::Range(range),
-            Err(_) => Self::Name(text),
+            Err(_) => Self::Name(text.into()),
         }
     }
 }
@@ -148,7 +163,7 @@ impl From<String> for Peer {
 impl Peer {
     fn is_everything(&self) -> bool {
         match self {
-            Self::Name(name) => is_any(name),
+            Self::Name(name) => name.is_any(),
             // 0.0.0.0/0 has the 96 bits of its family.
             Self::Range(range) => range.bits_mapped() == 0 || range.to_string() == "0.0.0.0/0",
         }
@@ -159,7 +174,7 @@ impl Peer {
         match self {
             Self::Name(pattern) => {
                 let bare = peer.split_once(':').map_or(peer, |(_, name)| name);
-                glob(pattern, peer) || glob(pattern, bare)
+                pattern.matches(peer) || pattern.matches(bare)
             }
             Self::Range(range) => {
                 let address = deviation.peer_address.as_deref();
@@ -189,6 +204,7 @@ impl Rule {
             reason: self.reason.clone(),
             n: 0,
             n_findings: 0,
+            n_grave: 0,
             is_expired: self.is_over(now_event_time),
         }
     }
@@ -203,7 +219,8 @@ impl Rule {
         let needs_none = self.peer.is_none() && self.port.is_none() && self.protocol.is_none();
         let is_kind = self.kind.is_none()
             || (self.kind == Some(Kind::Incident) && finding.kind == Kind::Incident);
-        needs_none && is_kind && self.is_of(finding)
+        let (first, last) = (&finding.first_seen, &finding.last_seen);
+        needs_none && is_kind && self.holds(first, last) && self.is_of(finding)
     }
 
     /// Whether it hides one deviation of a finding.
@@ -216,7 +233,15 @@ impl Rule {
             && self.port.is_none_or(|port| deviation.port == Some(port))
             && protocol.is_none_or(|name| deviation.protocol.as_deref() == Some(name))
             && self.peer.as_ref().is_none_or(|peer| peer.matches(deviation))
+            && self.holds(&deviation.first_seen, &deviation.last_seen)
             && self.is_of(finding)
+    }
+
+    /// Whether it holds at these times, RFC 3339.
+    fn holds(&self, first: &str, last: &str) -> bool {
+        let Some(schedule) = &self.schedule else { return true };
+        let second = |text: &str| text.parse::<Timestamp>().ok().map(Timestamp::as_second);
+        second(first).zip(second(last)).is_some_and(|(first, last)| schedule.holds(first, last))
     }
 
     fn is_of(&self, finding: &Finding) -> bool {
@@ -227,33 +252,16 @@ impl Rule {
                 workload.address.parse::<Address>().is_ok_and(|of| of == *address)
             }
         });
-        is_place && self.service.as_deref().is_none_or(|pattern| glob(pattern, &finding.service))
+        is_place && self.service.as_ref().is_none_or(|pattern| pattern.matches(&finding.service))
     }
 
     /// Whether no selector narrows it.
     fn selects_everything(&self) -> bool {
-        self.service.as_deref().is_none_or(is_any)
+        self.service.as_ref().is_none_or(Pattern::is_any)
             && self.peer.as_ref().is_none_or(Peer::is_everything)
             && self.workload.is_none()
             && self.port.is_none()
             && self.protocol.is_none()
             && self.kind.is_none()
     }
-}
-
-fn is_any(pattern: &str) -> bool {
-    pattern.trim().chars().all(|c| c == '*')
-}
-
-/// Whether the text is the pattern, in which `*` stands for any text: each part is found leftmost,
-/// which cannot miss a match.
-fn glob(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut left) = text.strip_prefix(first) else { return false };
-    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-    for part in middle.split('*').filter(|part| !part.is_empty()) {
-        let Some((_, after)) = left.split_once(part) else { return false };
-        left = after;
-    }
-    left.ends_with(last)
 }

@@ -119,12 +119,65 @@ fn what_else_is_told_does_not_run_a_rule_out() {
     assert_eq!(rules.apply(vec![later], NOW).0.len(), 1);
 }
 
+/// The beacon lasts from 02:10 to 04:00 on a Monday.
+#[test]
+fn a_rule_with_a_schedule_hides_what_lies_within_it() {
+    let is_hidden = |rule: &str| {
+        let one = finding(Kind::Beacon, vec![deviation(Kind::Beacon)]);
+        apply(&format!("{rule}, forever: true"), one).0.is_none()
+    };
+    for selector in ["kind: beacon", "service: carts"] {
+        assert!(is_hidden(&format!("{selector}, schedule: 'Mon 02:00-04:00'")), "{selector}");
+        assert!(!is_hidden(&format!("{selector}, schedule: 'Mon 02:00-03:59'")), "{selector}");
+        let berlin = |hours| format!("{selector}, schedule: '{hours}', timezone: Europe/Berlin");
+        assert!(is_hidden(&berlin("03:00-05:00")) && !is_hidden(&berlin("02:00-04:00")));
+    }
+    assert!(parse("kind: beacon, timezone: UTC, forever: true").unwrap_err().contains("schedule"));
+    assert!(parse("schedule: Mon, forever: true").unwrap_err().contains("matches everything"));
+}
+
+/// Of what a finding does not list nothing is known but that it lies within the finding.
+#[test]
+fn a_schedule_hides_deviations_that_are_not_listed_if_all_of_the_finding_is_in_it() {
+    let mut found = finding(Kind::Beacon, vec![deviation(Kind::Beacon)]);
+    found.n_deviations = 60;
+    let night = "service: carts, schedule: '02:00-04:00', forever: true";
+    assert_eq!(apply(night, found.clone()).0, None);
+    found.first_seen = "2026-03-02T01:00:00Z".to_owned();
+    assert_eq!(apply(night, found).0.unwrap().n_deviations, 59);
+}
+
+#[test]
+fn a_version_that_is_not_known_is_refused_before_its_rules() {
+    let rules = "rules: [{ reason: r, service: s, forever: true }]\n";
+    let read = |text: &str| Suppressions::parse("f", text).map_err(|error| error.to_string());
+    assert_eq!(read(&format!("version: 1\n{rules}")), read(rules));
+    for later in [format!("version: 2\n{rules}"), "version: 2\nrules: { a: 1 }\nx: y\n".into()] {
+        let error = read(&later).unwrap_err();
+        assert!(error.contains("version 2") && error.contains("newer tidegate"), "{error}");
+    }
+    assert!(read("version: one\n").unwrap_err().contains("expected"));
+}
+
 #[test]
 fn an_empty_file_hides_nothing() {
-    for text in ["", "# nothing\n\n", "rules: []\n"] {
+    for text in ["", "# nothing\n\n", "rules: []\n", "version: 1\n"] {
         let (told, hits) = Suppressions::parse("f", text).unwrap().apply(vec![two()], NOW);
         assert_eq!((told.len(), hits.len()), (1, 0));
     }
+}
+
+#[test]
+fn a_rule_that_hides_much_is_known() {
+    let (_, mut hit) = apply("service: carts, forever: true", two());
+    assert_eq!((hit.n, hit.n_findings, hit.n_grave), (2, 1, 1));
+    assert!(hit.hides_much(1000), "a grave finding");
+    let calm = Finding { severity: crate::Severity::Medium, ..two() };
+    let (_, again) = apply("service: carts, forever: true", calm.clone());
+    assert!(again.n_grave == 0 && again.hides_much(3) && !again.hides_much(4));
+    assert!(!apply("service: web, forever: true", calm).1.hides_much(0), "it hides nothing");
+    hit.merge(&again);
+    assert_eq!((hit.n, hit.n_findings, hit.n_grave), (4, 2, 1));
 }
 
 #[test]
@@ -162,7 +215,7 @@ fn bad_files_are_told_by_line() {
         known.yaml:2: a rule has `until` or `forever: true`, not both at line 2, column 5
         known.yaml:2: `workload` is an interface (eni-…) or an address, not `db-1` at line 2, column 5
         known.yaml:2: invalid u16 at line 2, column 28
-        known.yaml:2: unknown field `colour`, expected one of id, reason, service, workload, peer, port, protocol, kind, until, forever, author at line 2, column 22
+        known.yaml:2: unknown field `colour`, expected one of id, reason, service, workload, peer, port, protocol, kind, until, forever, schedule, timezone, author at line 2, column 22
         known.yaml:2: missing field `reason` at line 2, column 19
         known.yaml: two rules have the id `a`; give each its own"]].assert_eq(&errors.join("\n"));
 }

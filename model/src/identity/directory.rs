@@ -195,6 +195,17 @@ impl Directory {
         self.sources.estate.interfaces().map(|(_, interface)| interface)
     }
 
+    /// When a snapshot first listed an interface, Unix seconds.
+    pub fn listed_since(&self, eni: &str) -> Option<i64> {
+        self.sources.estate.listed.since(eni)
+    }
+
+    /// Whether a snapshot of after this time, Unix seconds, leaves out an interface that it would list
+    /// if it existed.
+    pub fn is_gone(&self, account: &str, vpc: Option<&str>, eni: &str, time: i64) -> bool {
+        self.sources.estate.listed.is_gone(account, vpc, eni, time)
+    }
+
     /// The ECS task that has an interface to itself, as last listed.
     pub fn task(&self, eni: &str) -> Option<&Task> {
         self.sources.estate.task(eni, LATEST)

@@ -9,6 +9,7 @@ use ingest::ip_ranges::Prefix;
 
 use super::address::Address;
 use super::book::{Book, Scope};
+use super::listed::Listed;
 use super::timeline::Timeline;
 
 /// Snapshots, indexed.
@@ -20,17 +21,19 @@ pub(super) struct Estate {
     tasks: HashMap<String, Timeline<Task>>,
     /// Times of all snapshots, ascending.
     times: Vec<i64>,
+    /// Which interfaces later snapshots leave out.
+    pub(super) listed: Listed,
 }
 
 /// Which of the two answers lists an interface: one may leave out what the other lists.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Answer {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Answer {
     Interfaces,
     Instances,
 }
 
 /// The snapshots that would list an interface if it existed.
-type SeriesKey = (Answer, Option<String>, Option<String>);
+pub(super) type SeriesKey = (Answer, Option<String>, Option<String>);
 
 /// One mention of an interface, ordered by interface and time.
 type Mention = (String, i64, Answer, NetworkInterface);
@@ -84,6 +87,10 @@ impl Estate {
             mentions.extend(attached.map(mention(Answer::Instances)));
         }
         mentions.sort_unstable();
+        for (id, time, answer, interface) in &mentions {
+            let series = (*answer, interface.account.clone(), interface.vpc.clone());
+            self.listed.note(id, series, *time);
+        }
         enter_addresses(&mentions, book);
         for (id, time, _, interface) in merged(mentions) {
             self.interfaces.entry(id.into()).or_default().push(time, interface);

@@ -40,6 +40,7 @@ mod estate;
 mod facts;
 mod kind;
 mod labels;
+mod listed;
 mod memory;
 mod naming;
 mod party;
