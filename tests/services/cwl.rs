@@ -213,7 +213,7 @@ fn detect_over_a_stretch_of_a_group_tells_what_files_tell() {
     let saved = estate().folder().join(format!("{group}.flow-logs"));
     fs::write(&saved, described.to_string()).unwrap();
     let url = format!("cwl://{group}");
-    let range = ["--since", "2025-03-04T10:00:00Z", "--until", "2025-03-04T14:00:00Z"];
+    let range = ["--since", "2025-03-04T04:00:00Z", "--until", "2025-03-04T10:00:00Z"];
     let files = estate().detect_well(&[&["AWSLogs"][..], &range].concat());
     assert!(files.findings.lines().count() > 0, "nothing to compare");
     let told = ["--flow-logs", saved.to_str().unwrap()];
