@@ -32,7 +32,7 @@ const SERVER_BIRTH_SECS: i64 = 24 * 3600;
 const ADMIN_WEIGHT: f64 = 3.0;
 const AWS_WEIGHT: f64 = 0.3;
 
-/// A server that every other service goes to is so much less surprising than one that nobody does.
+/// What every other service goes to is so much less surprising than what nobody does.
 const COMMON_FACTOR: f64 = 20.0;
 
 /// With fewer clients than this nothing can be said about a newborn: `½ / (n + 1)` exceeds the cut.
@@ -93,12 +93,12 @@ fn by_rate(
     if cut_ratio > context.ratio_max || is_old() {
         return None;
     }
-    let cut_ratio = if novel == Novel::Inside {
-        let (openers, clients) = context.openers.of(context.baseline, key);
-        cut_ratio * (1.0 + COMMON_FACTOR * openers as f64 / clients.max(1) as f64)
-    } else {
+    let cut_ratio = if novel == Novel::OutsidePort {
         // That others go out by a port says nothing for a service that never did.
         cut_ratio
+    } else {
+        let (openers, clients) = context.openers.of(context.baseline, key);
+        cut_ratio * (1.0 + COMMON_FACTOR * openers as f64 / clients.max(1) as f64)
     };
     let facts = BTreeMap::from([
         ("windows_observed", Fact::Number(rate.windows as f64)),
