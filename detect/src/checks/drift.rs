@@ -9,13 +9,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::baseline::{
-    Baseline, Direction, Measure, ServiceEvidence, WorkloadWindow, bucket_value,
-};
+use model::baseline::{Baseline, Measure, ServiceEvidence, WorkloadWindow, bucket_value};
 
 use super::history::{self, DAYS};
-use super::{Context, sample};
-use crate::deviation::{Deviation, Fact, Kind};
+use super::{Context, Upload};
+use crate::deviation::{Deviation, Fact};
 
 const DAY_HOURS: i64 = 24;
 
@@ -226,23 +224,14 @@ fn deviation(window: &WorkloadWindow<'_>, rise: &Rise) -> Option<Deviation> {
             Fact::Text("if the other services had risen with it, or what it is asked for".into()),
         ),
     ]);
-    Some(Deviation {
-        kind: Kind::Volume,
-        workload: Arc::clone(&window.workload),
-        peer: Arc::clone(&main.server.peer),
-        peer_address: Some(main.server.address),
-        port: Some(main.port),
-        protocol: Some(main.protocol),
-        direction: Direction::Out,
-        first: main.first,
-        last: main.last,
+    let upload = Upload {
         observed: rise.per_day.round(),
         expected: (rise.per_day / rise.factor).round(),
         p_value: rise.p_value.max(1e-12),
         cut_ratio: rise.p_value / P_MAX,
         evidence,
-        samples: vec![sample(main)],
-    })
+    };
+    Some(upload.by(&window.workload, main))
 }
 
 #[cfg(test)]

@@ -35,14 +35,15 @@ pub(crate) fn line(values: &[Option<f64>]) -> String {
 
 /// The largest window of a service in each hour before this one, and after a bar what was seen now.
 pub(crate) fn of_measure(
-    service: Option<&ServiceEvidence>,
+    service: &ServiceEvidence,
     measure: Measure,
     start: i64,
     observed: u64,
 ) -> Fact {
     let now = start.div_euclid(3600);
     let largest = service
-        .and_then(|service| service.measures.get(&measure))
+        .measures
+        .get(&measure)
         .map_or_else(BTreeMap::new, |histogram| largest_by_hour(histogram, now - N_HOURS, now));
     let mut values: Vec<Option<f64>> =
         (now - N_HOURS..now).map(|hour| largest.get(&hour).copied()).collect();
@@ -80,7 +81,7 @@ mod tests {
         let mut service = ServiceEvidence::default();
         let histogram = service.measures.entry(Measure::Fanout).or_default();
         histogram.entry((99, 4)).or_default().add(3, false);
-        let Fact::Text(drawn) = of_measure(Some(&service), Measure::Fanout, 100 * 3600, 70) else {
+        let Fact::Text(drawn) = of_measure(&service, Measure::Fanout, 100 * 3600, 70) else {
             panic!("it is text");
         };
         let expected = format!("{}▃|█", "·".repeat(47));

@@ -16,12 +16,14 @@ pub mod scan;
 mod sentence;
 pub mod siblings;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use model::activity::Conversation;
 use model::baseline::{
-    Baseline, HourOfWeek, Measure, Tail, TailModel, WorkloadWindow, volume_tail,
+    Baseline, Direction, HourOfWeek, Measure, Tail, TailModel, WorkloadWindow, volume_tail,
 };
+use model::identity::Workload;
 
 use crate::deviation::{Deviation, Fact, Kind};
 use crate::novelty::{Novelty, Openers};
@@ -90,6 +92,38 @@ impl Tails {
     }
 }
 
+/// What a volume check makes of an upload: the judgement, without what is read off the conversation.
+pub(crate) struct Upload {
+    pub(crate) observed: f64,
+    pub(crate) expected: f64,
+    pub(crate) p_value: f64,
+    pub(crate) cut_ratio: f64,
+    pub(crate) evidence: BTreeMap<&'static str, Fact>,
+}
+
+impl Upload {
+    /// As a deviation of the workload, with the conversation that carried most of it.
+    pub(crate) fn by(self, workload: &Arc<Workload>, main: &Conversation) -> Deviation {
+        Deviation {
+            kind: Kind::Volume,
+            workload: Arc::clone(workload),
+            peer: Arc::clone(&main.server.peer),
+            peer_address: Some(main.server.address),
+            port: Some(main.port),
+            protocol: Some(main.protocol),
+            direction: Direction::Out,
+            first: main.first,
+            last: main.last,
+            observed: self.observed,
+            expected: self.expected,
+            p_value: self.p_value,
+            cut_ratio: self.cut_ratio,
+            evidence: self.evidence,
+            samples: vec![sample(main)],
+        }
+    }
+}
+
 /// A level that stands out, and against what.
 pub(crate) struct Level {
     pub(crate) observed: u64,
@@ -149,17 +183,16 @@ impl Context<'_> {
         let cut = LEVEL_P_MAX * self.cut_scale;
         let needed = model.value_at(cut, hour_of_week).max(floor as f64);
         let (windows_known, largest) = (model.n, model.largest);
-        let history = history::of_measure(Some(service), measure, self.start, observed);
         let cut_ratio = tail.p_value / LEVEL_P_MAX;
-        let stands_out = cut_ratio <= self.ratio_max;
-        stands_out.then_some(Level {
+        // Most windows are usual: only what stands out is drawn.
+        (cut_ratio <= self.ratio_max).then(|| Level {
             observed,
             tail,
             cut_ratio,
             needed,
             windows_known,
             largest,
-            history,
+            history: history::of_measure(service, measure, self.start, observed),
         })
     }
 }

@@ -9,15 +9,14 @@
 //!   to its bucket every hour is judged by this one. ATT&CK T1041, T1048.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use model::activity::Conversation;
 use model::baseline::{Direction, Measure, ServiceEvidence, TailModel, WorkloadWindow};
 use model::identity::{Outside, Party};
 
 use super::history::{self, HOURS};
-use super::{Context, LEVELS_KNOWN_AFTER_SECS, Level, sample};
-use crate::deviation::{Deviation, Fact, Kind};
+use super::{Context, LEVELS_KNOWN_AFTER_SECS, Level, Upload};
+use crate::deviation::{Deviation, Fact};
 
 /// Less than this per window is not worth a person's time, whatever the service's habits.
 const FLOOR_BYTES: u64 = 20_000_000;
@@ -99,17 +98,19 @@ fn unfamiliar(
     let needed = model.value_at(cut, 0).max(context.floor(FLOOR_BYTES) as f64 / 2.0);
     let (observed, windows_known, largest) = (main.bytes_out, model.n, model.largest);
     let cut_ratio = tail.p_value / UNFAMILIAR_P_MAX;
-    let stands_out = cut_ratio <= context.ratio_max;
-    let sent = window.measure(Measure::BytesOutside);
-    let history = history::of_measure(Some(service), Measure::BytesOutside, context.start, sent);
-    stands_out.then_some(Level {
+    (cut_ratio <= context.ratio_max).then(|| Level {
         observed,
         tail,
         cut_ratio,
         needed,
         windows_known,
         largest,
-        history,
+        history: history::of_measure(
+            service,
+            Measure::BytesOutside,
+            context.start,
+            window.measure(Measure::BytesOutside),
+        ),
     })
 }
 
@@ -139,21 +140,12 @@ fn deviation(window: &WorkloadWindow<'_>, main: &Conversation, level: &super::Le
         ("observations", Fact::Number(level.windows_known.round())),
         ("would_not_have_fired_below_bytes", Fact::Number(level.needed.round())),
     ]);
-    Deviation {
-        kind: Kind::Volume,
-        workload: window.workload.clone(),
-        peer: Arc::clone(&main.server.peer),
-        peer_address: Some(main.server.address),
-        port: Some(main.port),
-        protocol: Some(main.protocol),
-        direction: Direction::Out,
-        first: main.first,
-        last: main.last,
+    let upload = Upload {
         observed: level.observed as f64,
         expected: level.tail.expected.round(),
         p_value: level.tail.p_value,
         cut_ratio: level.cut_ratio,
         evidence,
-        samples: vec![sample(main)],
-    }
+    };
+    upload.by(&window.workload, main)
 }
