@@ -168,6 +168,16 @@ pub(crate) struct AwsArgs {
     /// Pay for the requests to a bucket of another account.
     #[arg(long)]
     pub(crate) requester_pays: bool,
+    /// How many times a second a log group is asked at most (4): AWS's quota is the whole account's. It is
+    /// asked less often after a refusal.
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) cwl_requests: Option<f64>,
+}
+
+/// Requests a second.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.01..=1000.0).contains(rate));
+    rate.ok_or_else(|| format!("`{text}`: a number of requests a second, from 0.01 to 1000"))
 }
 
 #[cfg(any(feature = "s3", feature = "kinesis", feature = "cwl"))]
@@ -184,13 +194,21 @@ impl AwsArgs {
         };
         Ok(ingest::source::aws::Aws::new(options)?)
     }
+
+    /// How a log group is read with these settings.
+    #[cfg(feature = "cwl")]
+    pub(crate) fn of_groups(&self) -> ingest::source::cwl::CwlOptions {
+        let default = ingest::source::cwl::CwlOptions::default();
+        let requests_per_second = self.cwl_requests.unwrap_or(default.requests_per_second);
+        ingest::source::cwl::CwlOptions { requests_per_second, ..default }
+    }
 }
 
 /// Where flow logs come from and what is known about them.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// Flow logs: files, folders, globs, trees as S3 has them (`AWSLogs/…`), or `s3://BUCKET/PREFIX`;
-    /// for `detect` also one `cwl://LOG-GROUP`, from --since to --until or now.
+    /// Flow logs: files, folders, globs, trees as S3 has them (`AWSLogs/…`), `s3://BUCKET/PREFIX`, or
+    /// `cwl://LOG-GROUP`, from --since to --until or now.
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<String>,
     /// Output of `aws ec2 describe-network-interfaces`, `describe-instances` or `aws ecs

@@ -39,13 +39,18 @@ impl Progress {
             bar.set_message(format!("{rate:.0} records/s"));
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = clock::now();
-            let done = self.bytes as f64 / self.bytes_total.max(1) as f64;
+            let records = self.records;
+            if self.bytes_total == 0 {
+                // Nobody knows the size of a log group's slices.
+                output::note(&format!("{records} records, {rate:.0} records/s"));
+                return;
+            }
+            let done = self.bytes as f64 / self.bytes_total as f64;
             let left = elapsed / done.max(1e-6) - elapsed;
             output::note(&format!(
-                "{:.0} % of {} bytes, {} records, {rate:.0} records/s, {left:.0} s left",
+                "{:.0} % of {} bytes, {records} records, {rate:.0} records/s, {left:.0} s left",
                 done * 100.0,
                 self.bytes_total,
-                self.records
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! What the SOURCE arguments stand for: files of this machine and objects in S3.
+//! What the SOURCE arguments stand for: files of this machine, objects in S3 and slices of log groups.
 
 use anyhow::{Result, bail};
 use ingest::{LogFile, Reader};
@@ -28,26 +28,32 @@ pub(crate) struct Sources {
 pub(crate) struct Reach {
     #[cfg(feature = "s3")]
     s3: Option<ingest::source::s3::S3>,
+    #[cfg(feature = "cwl")]
+    groups: Vec<ingest::source::cwl::LogGroup>,
 }
 
 impl Reach {
     /// Reads objects in S3.
     #[cfg(feature = "sqs")]
     pub(crate) fn of_objects(aws: &ingest::source::aws::Aws) -> Self {
-        Self { s3: Some(ingest::source::s3::S3::new(aws)) }
+        Self { s3: Some(ingest::source::s3::S3::new(aws)), ..Self::default() }
     }
 
     /// What reads these files, in this order.
-    #[cfg(feature = "s3")]
+    #[cfg_attr(
+        not(any(feature = "s3", feature = "cwl")),
+        expect(clippy::unused_self, unused_variables, reason = "has nothing to reach")
+    )]
     pub(crate) fn reader(&self, files: &[LogFile]) -> Reader {
-        self.s3.as_ref().map_or_else(Reader::default, |s3| Reader::with_s3(s3, files))
-    }
-
-    /// What reads files.
-    #[cfg(not(feature = "s3"))]
-    #[expect(clippy::unused_self, reason = "has nothing to reach")]
-    pub(crate) fn reader(&self, _: &[LogFile]) -> Reader {
-        Reader::default()
+        let reader = Reader::default();
+        #[cfg(feature = "s3")]
+        let reader = match &self.s3 {
+            Some(s3) => reader.with_s3(s3, files),
+            None => reader,
+        };
+        #[cfg(feature = "cwl")]
+        let reader = reader.with_groups(&self.groups.clone().into());
+        reader
     }
 }
 
@@ -58,7 +64,11 @@ pub(crate) fn find(sources: &[String], aws: &AwsArgs, wanted: Wanted) -> Result<
     let mut files = if paths.is_empty() { Vec::new() } else { ingest::find_all_files(&paths)? };
     let mut reach = Reach::default();
     for url in urls {
-        files.extend(objects(url, aws, wanted, &mut reach)?);
+        let found = match url.split_once("://") {
+            Some(("cwl", _)) => slices(url, aws, wanted, &mut reach),
+            _ => objects(url, aws, wanted, &mut reach),
+        };
+        files.extend(found?);
     }
     let mut seen = std::collections::BTreeSet::new();
     files.retain(|file| seen.insert(file.place.clone()));
@@ -96,11 +106,35 @@ fn objects(url: &str, _: &AwsArgs, _: Wanted, _: &mut Reach) -> Result<Vec<LogFi
     bail!(not_batch(url))
 }
 
+/// What a log group has of the time, to now if no end is given.
+#[cfg(feature = "cwl")]
+fn slices(url: &str, aws: &AwsArgs, wanted: Wanted, reach: &mut Reach) -> Result<Vec<LogFile>> {
+    use ingest::source::cwl::{CwlUrl, LogGroup};
+
+    let Some(parsed) = CwlUrl::parse(url) else { bail!(not_batch(url)) };
+    let until = wanted.until.unwrap_or_else(crate::clock::unix_secs);
+    let (aws, options) = (aws.connect()?, aws.of_groups());
+    let group = LogGroup::find(&aws, &parsed?, wanted.since, until, options)?;
+    if group.files().is_empty() && wanted.since.is_none() {
+        bail!("`{url}`: no events in this log group; `tidegate sources check {url}` says more");
+    }
+    let files = group.files().to_vec();
+    reach.groups.push(group);
+    Ok(files)
+}
+
+#[cfg(not(feature = "cwl"))]
+fn slices(url: &str, _: &AwsArgs, _: Wanted, _: &mut Reach) -> Result<Vec<LogFile>> {
+    bail!("`{url}`: this build reads no log groups; build it with `--features cwl`")
+}
+
 fn not_batch(url: &str) -> String {
-    let is_stream = ["kinesis://", "sqs://", "cwl://"].iter().any(|kind| url.starts_with(kind));
+    let is_stream = ["kinesis://", "sqs://"].iter().any(|kind| url.starts_with(kind));
     if is_stream {
         format!("`{url}` is a stream, which goes on: use `tidegate watch {url}`")
     } else {
-        format!("`{url}`: not a source; files, folders, globs and s3://BUCKET/PREFIX are read here")
+        format!(
+            "`{url}`: not a source; files, folders, globs, s3://BUCKET/PREFIX and cwl://LOG-GROUP are read here"
+        )
     }
 }

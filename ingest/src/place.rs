@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A file of this machine, or an object of a bucket.
+/// A file of this machine, an object of a bucket, or a slice of a log group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// A file.
@@ -15,14 +15,24 @@ pub enum Place {
         /// The object's key.
         key: String,
     },
+    /// What a log group has of a time.
+    Slice {
+        /// The group, as `cwl://GROUP`.
+        group: String,
+        /// The first second of its events, Unix seconds.
+        since: i64,
+        /// The first second after them.
+        until: i64,
+    },
 }
 
 impl Place {
-    /// The path of a file, the key of an object: what names are read from.
+    /// The path of a file, the key of an object, the URL of a group: what names are read from.
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.to_string_lossy().into_owned(),
             Self::Object { key, .. } => key.clone(),
+            Self::Slice { group, .. } => group.clone(),
         }
     }
 
@@ -30,13 +40,14 @@ impl Place {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Object { .. } => None,
+            Self::Object { .. } | Self::Slice { .. } => None,
         }
     }
 
     /// Whether the name ends as Parquet's does.
     pub fn is_parquet(&self) -> bool {
-        Path::new(&self.name()).extension().is_some_and(|extension| extension == "parquet")
+        let is_slice = matches!(self, Self::Slice { .. });
+        !is_slice && Path::new(&self.name()).extension().is_some_and(|end| end == "parquet")
     }
 }
 
@@ -45,6 +56,13 @@ impl fmt::Display for Place {
         match self {
             Self::File(path) => path.display().fmt(f),
             Self::Object { bucket, key } => write!(f, "s3://{bucket}/{key}"),
+            Self::Slice { group, since, until } => {
+                write!(f, "{group} from {} to {}", time(*since), time(*until))
+            }
         }
     }
+}
+
+fn time(secs: i64) -> String {
+    jiff::Timestamp::from_second(secs).map_or_else(|_| secs.to_string(), |time| time.to_string())
 }

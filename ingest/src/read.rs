@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-#[cfg(feature = "s3")]
+#[cfg(any(feature = "s3", feature = "cwl"))]
 use std::sync::Arc;
 
 #[cfg(feature = "s3")]
@@ -14,6 +14,8 @@ use crate::error::ReadError;
 use crate::files::LogFile;
 use crate::parquet::{self as parquet_log, PARQUET_MAGIC};
 use crate::place::Place;
+#[cfg(feature = "cwl")]
+use crate::source::cwl::{LogGroup, Slice};
 #[cfg(feature = "s3")]
 use crate::source::s3::{Ahead, Body, Ranges, S3};
 use crate::tally::Tally;
@@ -35,6 +37,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 pub struct Reader {
     #[cfg(feature = "s3")]
     s3: Option<Arc<(S3, Ahead)>>,
+    #[cfg(feature = "cwl")]
+    groups: Arc<[LogGroup]>,
 }
 
 /// The bytes of a log file, from its beginning.
@@ -45,6 +49,9 @@ pub enum Input {
     /// An object.
     #[cfg(feature = "s3")]
     Object(Body),
+    /// A slice of a log group.
+    #[cfg(feature = "cwl")]
+    Slice(Box<Slice>),
 }
 
 impl Read for Input {
@@ -53,6 +60,8 @@ impl Read for Input {
             Self::File(file) => file.read(into),
             #[cfg(feature = "s3")]
             Self::Object(body) => body.read(into),
+            #[cfg(feature = "cwl")]
+            Self::Slice(slice) => slice.read(into),
         }
     }
 }
@@ -60,8 +69,16 @@ impl Read for Input {
 impl Reader {
     /// Reads objects too, and fetches those among `files` ahead, in this order.
     #[cfg(feature = "s3")]
-    pub fn with_s3(s3: &S3, files: &[LogFile]) -> Self {
-        Self { s3: Some(Arc::new((s3.clone(), s3.ahead(files)))) }
+    #[must_use]
+    pub fn with_s3(self, s3: &S3, files: &[LogFile]) -> Self {
+        Self { s3: Some(Arc::new((s3.clone(), s3.ahead(files)))), ..self }
+    }
+
+    /// Reads slices of these log groups too.
+    #[cfg(feature = "cwl")]
+    #[must_use]
+    pub fn with_groups(self, groups: &Arc<[LogGroup]>) -> Self {
+        Self { groups: Arc::clone(groups), ..self }
     }
 
     /// Opens a file to read it from its beginning.
@@ -75,6 +92,13 @@ impl Reader {
             }
             #[cfg(not(feature = "s3"))]
             Place::Object { .. } => Err(no_s3()),
+            #[cfg(feature = "cwl")]
+            Place::Slice { .. } => {
+                let slice = self.groups.iter().find_map(|group| group.open(file));
+                slice.map(|slice| Input::Slice(Box::new(slice))).ok_or_else(no_group)
+            }
+            #[cfg(not(feature = "cwl"))]
+            Place::Slice { .. } => Err(no_group()),
         }
     }
 
@@ -124,6 +148,10 @@ pub fn read_file(
 
 fn no_s3() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "objects are not read here")
+}
+
+fn no_group() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "log groups are not read here")
 }
 
 #[cfg(feature = "s3")]

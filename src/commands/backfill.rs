@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ingest::LogFile;
+use ingest::{LogFile, Place};
 use jiff::Timestamp;
 use model::baseline::Baseline;
 
@@ -36,6 +36,9 @@ const DONE_UNTIL: &str = "backfill-done-until";
 
 /// A file holds the records that end in the five minutes after its time.
 const FILE_SECS: i64 = 300;
+
+/// An event bears the start of its record, which ends ten minutes and a little later at most.
+const RECORD_SECS_MAX: i64 = 660;
 
 const DAY_SECS: i64 = 86_400;
 
@@ -96,7 +99,13 @@ impl Range {
     /// The files that can hold records which end between these times.
     fn between(&self, since: i64, until: i64, mut files: Vec<LogFile>) -> Vec<LogFile> {
         let times = since - FILE_SECS..until.saturating_add(self.lateness_secs);
-        files.retain(|file| file.origin.time.is_none_or(|time| times.contains(&time)));
+        let is_of_time = |time| times.contains(&time);
+        files.retain(|file| match file.place {
+            Place::Slice { since: from, until: to, .. } => {
+                from < until && to.saturating_add(RECORD_SECS_MAX) > since
+            }
+            _ => file.origin.time.is_none_or(is_of_time),
+        });
         files
     }
 
@@ -297,14 +306,14 @@ struct Progress {
 
 impl Progress {
     fn new(days: &[Vec<LogFile>]) -> Self {
-        let bytes = days.iter().flatten().map(|file| file.bytes).sum();
+        let bytes = days.iter().flatten().map(weight).sum();
         Self { begun: clock::now(), n_days: days.len(), n_done: 0, bytes, bytes_done: 0 }
     }
 
     fn day_done(&mut self, files: &[LogFile], n_findings: usize) {
         let Some(newest) = files.iter().filter_map(|file| file.origin.time).max() else { return };
         self.n_done += 1;
-        self.bytes_done += files.iter().map(|file| file.bytes).sum::<u64>();
+        self.bytes_done += files.iter().map(weight).sum::<u64>();
         let per_byte = self.begun.elapsed().as_secs_f64() / self.bytes_done.max(1) as f64;
         let left_secs = per_byte * self.bytes.saturating_sub(self.bytes_done) as f64;
         output::note(&format!(
@@ -314,6 +323,11 @@ impl Progress {
             self.n_days
         ));
     }
+}
+
+/// How long a file takes, beside others of its kind. Nobody knows the size of a log group's slices.
+fn weight(file: &LogFile) -> u64 {
+    file.bytes.max(1)
 }
 
 fn time(seconds: i64) -> String {

@@ -12,8 +12,6 @@ use ingest::source::stream::{Positions, Stream};
 
 use super::learn;
 use crate::advice::Planning;
-#[cfg(feature = "cwl")]
-use crate::flags::DetectArgs;
 use crate::flags::{LogForm, WatchArgs};
 use crate::pipeline::Tail;
 use crate::plan::{self, Ground};
@@ -21,8 +19,7 @@ use crate::sources::Reach;
 use crate::state::State;
 use crate::watch::source::{self, Opened, Opening, Start};
 use crate::watch::{
-    Consumer, ConsumerOptions, FirstLook, Health, Inputs, Keep, Listener, Outlet, Stop, Telling,
-    Watch,
+    Consumer, ConsumerOptions, FirstLook, Health, Inputs, Keep, Listener, Outlet, Stop, Watch,
 };
 use crate::{Ending, duration, output};
 
@@ -38,42 +35,7 @@ pub(crate) fn run(args: &WatchArgs) -> Result<Ending> {
     };
     let opening = Opening { aws: &args.source.aws, fan_out: args.fan_out.as_deref() };
     let open = |start, positions: &Positions| source::open(url, opening, start, positions);
-    let has_told = on_stream(args, &open, &Stop::on_signals()?, Telling::AsItComes)?;
-    Ok(if has_told && args.tell.exit_code { Ending::Findings } else { Ending::Ran })
-}
-
-/// Judges a stretch of a stream that is kept, from --since to --until or now, as a watch would have, and
-/// tells the last revision of each finding at the end, as of files.
-#[cfg(feature = "cwl")]
-pub(crate) fn stretch(args: &DetectArgs) -> Result<Ending> {
-    let [url] = args.source.sources.as_slice() else {
-        bail!("a log group is read by itself: give no other SOURCE with it")
-    };
-    if args.state.is_some() {
-        bail!("`{url}`: with --state, a log group is for `tidegate watch {url} --state …`");
-    }
-    let watch = WatchArgs {
-        source: args.source.clone(),
-        learned: args.learned.clone(),
-        state: None,
-        save_every: 0,
-        r#final: false,
-        // Where it begins and ends is told by --since and --until.
-        start: "trim-horizon".to_owned(),
-        fan_out: None,
-        idle: 0,
-        listen: "off".to_owned(),
-        log: LogForm::Text,
-        tell: args.tell.clone(),
-    };
-    let zone = plan::zone(&args.source)?;
-    let wanted = plan::wanted(&args.source, &zone)?;
-    let open = |_, _: &Positions| source::stretch(url, &args.source.aws, wanted);
-    let stop = Stop::on_signals()?;
-    let has_told = on_stream(&watch, &open, &stop, Telling::AtTheEnd)?;
-    if stop.is_asked() {
-        bail!("stopped before the end: what is told is of a part");
-    }
+    let has_told = on_stream(args, &open, &Stop::on_signals()?)?;
     Ok(if has_told && args.tell.exit_code { Ending::Findings } else { Ending::Ran })
 }
 
@@ -82,11 +44,10 @@ pub(crate) fn on_stream(
     args: &WatchArgs,
     open: &dyn Fn(Start, &Positions) -> Result<Opened>,
     stop: &Stop,
-    when: Telling,
 ) -> Result<bool> {
     let health = Arc::new(Health::new());
     let _listener = listen(args, &health)?;
-    let mut outlet = Outlet::new(&args.tell, when)?;
+    let mut outlet = Outlet::new(&args.tell)?;
     let ground = Ground::of(&args.source)?;
     let (mut keep, mut left) = open_state(args)?;
     let positions = left.as_mut().map(|left| std::mem::take(&mut left.run.positions));

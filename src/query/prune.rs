@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
-use ingest::{Field, LogFile, Origin};
+use ingest::{Field, LogFile, Origin, Place};
 
 use super::columns::{Column, Name};
 
@@ -68,8 +68,13 @@ impl Bounds {
         }
         let Some(time) = origin.time else { return true };
         let is_early_enough = time.saturating_sub(lateness_secs) <= self.ends.1;
-        // A folder's time says only when its records begin.
-        let is_late_enough = !has_own_time(file) || time.saturating_add(FILE_SECS) >= self.ends.0;
+        let last_end = match file.place {
+            Place::Slice { until, .. } => until.saturating_add(RECORD_SECS_MAX),
+            _ if has_own_time(file) => time.saturating_add(FILE_SECS),
+            // A folder's time says only when its records begin.
+            _ => i64::MAX,
+        };
+        let is_late_enough = last_end >= self.ends.0;
         let is_of_time = self.file_times.0 <= time && time <= self.file_times.1;
         is_early_enough && is_late_enough && is_of_time
     }

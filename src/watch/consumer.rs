@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::Result;
 use detect::snapshot::{Run, Snapshot};
 use detect::suggest::PlanBudget;
-use detect::{Finding, Judge, JudgeOptions, State};
+use detect::{Finding, Judge, JudgeOptions, State, StoodOut};
 use ingest::source::stream::{Delivery, Input, Positions};
 use ingest::{DecodeOptions, FieldSet, Ledger, Reader, RecentIds, RejectReason};
 use model::baseline::{Baseline, RangesUse};
@@ -259,6 +259,11 @@ impl<'a> Consumer<'a> {
     /// When flow logs were silent, in words.
     pub(crate) fn gaps(&self) -> Vec<String> {
         self.judging.gaps(&self.directory).lines()
+    }
+
+    /// What stood out in what was only learned from.
+    pub(crate) fn stood_out(&self) -> StoodOut {
+        self.judging.judge.stood_out_while_learning()
     }
 
     /// A few rejected records of each reason.

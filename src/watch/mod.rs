@@ -33,12 +33,12 @@ pub(crate) use first::FirstLook;
 pub(crate) use health::Health;
 pub(crate) use inputs::{Inputs, Now};
 pub(crate) use listen::Listener;
-pub(crate) use outlet::{Outlet, Telling};
+pub(crate) use outlet::Outlet;
 pub(crate) use stop::Stop;
 
 use crate::pipeline::Tail;
 use crate::sources::Reach;
-use crate::{clock, output};
+use crate::{clock, output, plan};
 
 /// Waiting longer would keep a signal waiting.
 const POLL_WAIT: Duration = Duration::from_millis(500);
@@ -228,6 +228,7 @@ impl<'a> Watch<'a> {
             }
         }
         self.consumer.gaps().iter().for_each(|line| output::note(line));
+        plan::note_stood_out(&self.consumer.stood_out());
         let figures = self.health.figures();
         if figures.objects_unreadable > 0 {
             output::note(&format!("{} objects could not be read", figures.objects_unreadable));

@@ -15,24 +15,10 @@ use crate::delivery::planning;
 use crate::flags::TellArgs;
 use crate::output;
 
-/// When findings are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Telling {
-    /// Every revision, as it comes.
-    AsItComes,
-    /// The last revision of each, at the end.
-    #[cfg_attr(not(any(feature = "cwl", test)), expect(dead_code, reason = "nothing ends"))]
-    AtTheEnd,
-}
-
 /// Where findings go, and what is hidden of them.
 pub(crate) struct Outlet<'a> {
     args: &'a TellArgs,
     planning: Planning,
-    when: Telling,
-    /// The last revisions, kept for the end, and the end of the newest window.
-    kept: BTreeMap<String, Finding>,
-    newest: i64,
     hits: BTreeMap<String, Hit>,
     /// Deviations in all that was handed over.
     pub(crate) n_deviations: u64,
@@ -42,11 +28,9 @@ pub(crate) struct Outlet<'a> {
 
 impl<'a> Outlet<'a> {
     /// Reads what is to be hidden.
-    pub(crate) fn new(args: &'a TellArgs, when: Telling) -> Result<Self> {
+    pub(crate) fn new(args: &'a TellArgs) -> Result<Self> {
         let planning = planning(args)?;
-        let (kept, hits) = (BTreeMap::new(), BTreeMap::new());
-        let (newest, n_deviations, has_told) = (i64::MIN, 0, false);
-        Ok(Self { args, planning, when, kept, newest, hits, n_deviations, has_told })
+        Ok(Self { args, planning, hits: BTreeMap::new(), n_deviations: 0, has_told: false })
     }
 
     /// How plans are made for what is handed over.
@@ -57,11 +41,6 @@ impl<'a> Outlet<'a> {
     /// Hands over findings; `newest` is the end of the newest window, Unix seconds. Gives back what was
     /// not hidden.
     pub(crate) fn tell(&mut self, findings: Vec<Finding>, newest: i64) -> Result<Vec<Finding>> {
-        if self.when == Telling::AtTheEnd {
-            self.newest = newest;
-            self.kept.extend(findings.iter().map(|one| (one.id.clone(), one.clone())));
-            return Ok(findings);
-        }
         self.n_deviations += findings.iter().map(|finding| finding.n_deviations).sum::<u64>();
         let (findings, hits) = self.planning.suppressions.apply(findings, newest);
         for hit in hits {
@@ -82,31 +61,10 @@ impl<'a> Outlet<'a> {
     /// Leaves the last revision of each id in the file, and says how often each suppression hid
     /// something.
     pub(crate) fn finish(&mut self) -> Result<Vec<Hit>> {
-        if self.when == Telling::AtTheEnd {
-            return self.tell_kept();
-        }
         if let Some(path) = &self.args.findings {
             keep_last(path)?;
         }
         Ok(std::mem::take(&mut self.hits).into_values().collect())
-    }
-}
-
-impl Outlet<'_> {
-    /// As a run over files does: the file is written anew.
-    fn tell_kept(&mut self) -> Result<Vec<Hit>> {
-        let mut findings: Vec<Finding> = std::mem::take(&mut self.kept).into_values().collect();
-        let first = |one: &Finding| one.first_seen.parse::<Timestamp>().ok();
-        // By id they are already.
-        findings.sort_by_key(first);
-        self.n_deviations = findings.iter().map(|finding| finding.n_deviations).sum();
-        let (findings, hits) = self.planning.suppressions.apply(findings, self.newest);
-        self.has_told = !findings.is_empty();
-        if let Some(path) = &self.args.findings {
-            output::write_file(path, |file| Ok(report::write_json_lines(&findings, file)?))?;
-        }
-        crate::delivery::print(self.args, &findings)?;
-        Ok(hits)
     }
 }
 

@@ -8,8 +8,6 @@ use super::replay::{self, Replay};
 use crate::clock;
 use crate::flags::AwsArgs;
 use crate::sources::Reach;
-#[cfg(feature = "cwl")]
-use crate::sources::Wanted;
 
 /// Where reading begins when no state says where it stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,21 +114,9 @@ fn log_group(
         Start::Latest => Some(clock::unix_secs() * 1000),
         Start::At(secs) => Some(secs.saturating_mul(1000)),
     };
-    let options = CwlOptions { since_ms, ..CwlOptions::default() };
+    let options = CwlOptions { since_ms, ..opening.aws.of_groups() };
     let stream = Box::new(Cwl::open(&opening.aws.connect()?, &url?, options, positions)?);
     Ok(Some(Opened { stream, reach: Reach::default() }))
-}
-
-/// Opens what a log group has of records that end in this time, to its end.
-#[cfg(feature = "cwl")]
-pub(crate) fn stretch(url: &str, aws: &AwsArgs, wanted: Wanted) -> Result<Opened> {
-    use ingest::source::cwl::{Cwl, CwlOptions, CwlUrl};
-
-    let Some(parsed) = CwlUrl::parse(url) else { bail!(not_a_stream(url)) };
-    let until = wanted.until.unwrap_or_else(clock::unix_secs);
-    let options = CwlOptions::of_records(wanted.since, Some(until));
-    let stream = Box::new(Cwl::open(&aws.connect()?, &parsed?, options, &Positions::new())?);
-    Ok(Opened { stream, reach: Reach::default() })
 }
 
 /// A queue has no past but what waits in it: where to begin is not asked.

@@ -21,8 +21,8 @@ use ingest::source::stream::{Content, Delivery, Input, Polled, Positions, Stream
 use ingest::{Field, LogFile, Origin, Place, find_files};
 use tempfile::TempDir;
 
+use super::Stop;
 use super::source::Opened;
-use super::{Stop, Telling};
 use crate::commands::{detect, watch};
 use crate::flags::{Cli, Command};
 use crate::sources::Reach;
@@ -42,7 +42,6 @@ impl Random {
 struct Made {
     folder: TempDir,
     expected: String,
-    when: Telling,
 }
 
 /// By the input that brings it, in order.
@@ -53,7 +52,7 @@ impl Made {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { services: 12, days: 1, seed, ..Options::new("intrusion") };
         datasets::write(folder.path(), &options).unwrap();
-        let mut made = Self { folder, expected: String::new(), when: Telling::AsItComes };
+        let mut made = Self { folder, expected: String::new() };
         let arguments = made.arguments("detect", "AWSLogs", "expected.jsonl", &[]);
         let Command::Detect(args) = Cli::parse_from(arguments).command else { panic!() };
         detect::run(&args).unwrap();
@@ -88,7 +87,7 @@ impl Made {
             let stream = Fake::new(queues.clone(), positions, Arc::clone(faults));
             Ok(Opened { stream: Box::new(stream), reach: Reach::default() })
         };
-        watch::on_stream(&args, &open, &Stop::default(), self.when).map(drop)
+        watch::on_stream(&args, &open, &Stop::default()).map(drop)
     }
 
     /// All records in pieces, brought by so many inputs, out of order by less than the lateness.
@@ -257,16 +256,6 @@ fn a_watch_that_is_killed_again_and_again_tells_the_same() {
         }
     }
     assert!(n_killed > 2, "too few kills: {n_killed}");
-    assert_same(&made.expected, &made.read("told.jsonl"));
-}
-
-#[test]
-fn told_at_the_end_it_is_the_same_and_what_was_in_the_file_is_not_kept() {
-    let mut made = Made::new(3);
-    made.when = Telling::AtTheEnd;
-    let queues = made.queues(2, &mut Random(9));
-    fs::write(made.folder.path().join("told.jsonl"), "{\"of\":\"another run\"}\n").unwrap();
-    made.watch(&queues, &Arc::default(), &["--idle", "0s"]).unwrap();
     assert_same(&made.expected, &made.read("told.jsonl"));
 }
 

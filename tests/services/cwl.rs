@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use ingest::Reader;
 use ingest::source::SourceError;
 use ingest::source::aws::{Aws, AwsOptions};
-use ingest::source::cwl::{Cwl, CwlOptions, CwlUrl, GroupLook};
+use ingest::source::cwl::{Cwl, CwlOptions, CwlUrl, GroupLook, LogGroup};
 use ingest::source::stream::{Content, Positions, Stream};
 use tempfile::TempDir;
 
 use crate::estate::estate;
+use crate::program::run_with;
 use crate::proxy::{Effect, Fault, Proxy};
 use crate::stand_ins::{moto, stage, unique_name};
 
@@ -194,6 +197,70 @@ fn a_throttled_broken_and_forgetful_service_is_asked_again() {
 }
 
 #[test]
+fn slices_hold_each_event_once_and_are_found_by_any_name() {
+    let group = unique_name("vpc/flows");
+    put(&group, 0..40, "first");
+    let on = |fault: Fault| fault.on_target("FilterLogEvents");
+    let faults = vec![on(Fault::nth(2, Effect::Throttle)), on(Fault::nth(5, Effect::LoseAnswer))];
+    let proxy = Proxy::start(&moto(), faults);
+    let secs = |minute: u32| i64::from(BEGIN_SECS + minute * 60);
+    let all = |minutes: std::ops::Range<u32>, interfaces: std::ops::Range<u32>| -> Vec<String> {
+        let of_minute = |minute| interfaces.clone().map(move |one| line(minute, one, "first"));
+        minutes.flat_map(of_minute).collect()
+    };
+    // A record that starts eleven minutes before may end in the range.
+    for (url, since, expected) in [
+        (format!("cwl://{group}"), None, all(0..35, 0..INTERFACES)),
+        (format!("cwl://{group}/eni-02"), Some(secs(26)), all(15..35, 2..3)),
+    ] {
+        let url = CwlUrl::parse(&url).unwrap().unwrap();
+        let group = LogGroup::find(&aws(&proxy.url()), &url, since, secs(35), quick()).unwrap();
+        let files = group.files().to_vec();
+        assert!(files.len() > 1 && files.is_sorted_by_key(|file| file.origin.time), "{files:?}");
+        let reader = Reader::default().with_groups(&[group].into());
+        let mut lines = Vec::new();
+        for file in &files {
+            let mut text = String::new();
+            reader.open(file).unwrap().read_to_string(&mut text).unwrap();
+            lines.extend(text.lines().map(str::to_owned));
+        }
+        lines.sort();
+        let mut expected = expected;
+        expected.sort();
+        assert_eq!(lines, expected, "{url}");
+    }
+}
+
+#[test]
+fn a_baseline_is_learned_from_a_group_and_asked_in_sql() {
+    let group = unique_name("group");
+    let put = stage(&["cwl", &estate().logs(), &group]);
+    let (url, format) = (format!("cwl://{group}"), put["format"].as_str().unwrap());
+    let form = ["--log-format", format, "--cwl-requests", "200"];
+    let range = ["--since", "2025-03-03T04:00:00Z", "--until", "2025-03-03T08:00:00Z"];
+    let learned = |source: &str, form: &[&str]| {
+        let baseline = unique_name("baseline");
+        let learn = ["learn", source, "--baseline", &baseline];
+        let run = estate().run(&[&learn[..], form, &range].concat());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let inspect = ["baseline", "inspect", &baseline];
+        let inspected = run_with(estate().folder(), &inspect, &[]).stdout;
+        // What was read and lies outside the range depends on how it is cut.
+        let told = inspected.lines().filter(|line| !line.starts_with("ledger"));
+        told.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let from_files = learned("AWSLogs", &[]);
+    assert!(from_files.len() > 3, "{from_files:?}");
+    assert_eq!(learned(&url, &form), from_files);
+    let counted = |source: &str, form: &[&str]| {
+        let sql = "select count(*) from flows where \"end\" >= '2025-03-03T05:00:00Z'";
+        let query = ["query", sql, source, "--output", "csv"];
+        estate().run(&[&query[..], form, &range].concat()).stdout
+    };
+    assert_eq!(counted(&url, &form), counted("AWSLogs", &[]));
+}
+
+#[test]
 fn a_refusal_names_the_permission() {
     let group = unique_name("flows");
     let denied = Effect::Refuse { status: 400, code: "AccessDeniedException" };
@@ -221,6 +288,9 @@ fn detect_over_a_stretch_of_a_group_tells_what_files_tell() {
     assert!(judged.findings == files.findings, "other findings\n{}", judged.run.stderr);
     let format = ["--log-format", put["format"].as_str().unwrap()];
     let judged = estate().detect_well(&[&[url.as_str()][..], &range, &format].concat());
+    assert!(judged.findings == files.findings, "other findings\n{}", judged.run.stderr);
+    let past = [&range[..], &format, &["--learn", "0s", "--cwl-requests", "200"]].concat();
+    let judged = estate().judge("backfill", &[&[url.as_str()][..], &past].concat(), &[]);
     assert!(judged.findings == files.findings, "other findings\n{}", judged.run.stderr);
     let kept = estate().detect(&[&url, "--state", "state-of-group"]);
     assert!(kept.run.code == 2 && kept.run.stderr.contains("watch"), "{}", kept.run.stderr);

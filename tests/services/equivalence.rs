@@ -119,7 +119,8 @@ fn watched(url: &str, options: &[&str]) -> Ended {
 fn a_log_group_tells_what_files_tell() {
     let group = unique_name("group");
     let put = stage(&["cwl", &estate().logs(), &group]);
-    let ended = watched(&format!("cwl://{group}"), &["--log-format", text(&put, "format")]);
+    let format = ["--log-format", text(&put, "format"), "--cwl-requests", "200"];
+    let ended = watched(&format!("cwl://{group}"), &format);
     assert_right(&ended.findings, &ended.stderr);
 }
 

@@ -109,14 +109,24 @@ impl Estate {
     ) -> Judged {
         let file = findings_file();
         let all = [&[command][..], arguments, &["--findings", &file]].concat();
-        let all = self.arguments(&all);
+        let run = self.run_in(&all, environment);
+        let findings = fs::read_to_string(self.folder().join(file)).unwrap_or_default();
+        Judged { run, findings }
+    }
+}
+
+impl Estate {
+    /// Runs any command on sources, with everything known of who is who, against the stand-ins.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        self.run_in(arguments, &[])
+    }
+
+    fn run_in(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
         let (moto, kinesis) = (moto(), kinesis());
         let mut variables =
             vec![("AWS_ENDPOINT_URL", moto.as_str()), ("AWS_ENDPOINT_URL_KINESIS", &kinesis)];
         variables.extend(environment);
-        let run = run_with(self.folder(), &all, &variables);
-        let findings = fs::read_to_string(self.folder().join(file)).unwrap_or_default();
-        Judged { run, findings }
+        run_with(self.folder(), &self.arguments(arguments), &variables)
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::Result;
 use ingest::{DecodeOptions, LogFile, LogFormat, Place};
 use model::fold::{Aggregator, FoldOptions};
 
-use super::Range;
+use super::{Range, weight};
 use crate::flags::BackfillArgs;
 use crate::sources::{self, Reach, Sources, Wanted};
 use crate::{Ending, clock, output};
@@ -32,7 +32,7 @@ const GETS_PER_PARQUET: u64 = 3;
 #[derive(Clone, Copy, Debug, Default)]
 struct Sample {
     n_files: usize,
-    bytes: u64,
+    weight: u64,
     records: u64,
     secs: f64,
 }
@@ -57,7 +57,8 @@ pub(super) fn report(args: &BackfillArgs, range: &Range) -> Result<Ending> {
     let sample = sample(args, &judged, &reach)?;
     let all: Vec<&LogFile> = earlier.iter().chain(&judged).collect();
     let bytes: u64 = all.iter().map(|file| file.bytes).sum();
-    let scale = bytes as f64 / sample.bytes.max(1) as f64;
+    let scale =
+        all.iter().map(|file| weight(file)).sum::<u64>() as f64 / sample.weight.max(1) as f64;
     let n_cores = thread::available_parallelism().map_or(1, NonZero::get);
     let mut out = output::stdout();
     writeln!(
@@ -67,8 +68,10 @@ pub(super) fn report(args: &BackfillArgs, range: &Range) -> Result<Ending> {
         earlier.len(),
         judged.len()
     )?;
-    writeln!(out, "bytes     {bytes}")?;
-    if sample.bytes == 0 {
+    if bytes > 0 || all.is_empty() {
+        writeln!(out, "bytes     {bytes}")?;
+    }
+    if sample.weight == 0 {
         writeln!(out, "records   unknown: no file could be read as a sample")?;
     } else {
         let records = sample.records as f64 * scale;
@@ -80,15 +83,29 @@ pub(super) fn report(args: &BackfillArgs, range: &Range) -> Result<Ending> {
         )?;
         writeln!(out, "time      about {minutes:.1} min on {n_cores} cores, judging not counted")?;
     }
-    let (lists, gets) = requests(&all);
-    let dollars = (lists as f64 * LIST_USD + gets as f64 * GET_USD) / 1000.0;
-    writeln!(
-        out,
-        "requests  {lists} LIST, {gets} GET: about ${dollars:.4} at ${LIST_USD} and ${GET_USD} per 1,000 \
-         (S3 Standard in us-east-1); traffic out of a region costs extra"
-    )?;
+    write_requests(&mut out, &all)?;
     out.flush()?;
     Ok(Ending::Ran)
+}
+
+fn write_requests(out: &mut impl Write, files: &[&LogFile]) -> Result<()> {
+    let (lists, gets) = requests(files);
+    let dollars = (lists as f64 * LIST_USD + gets as f64 * GET_USD) / 1000.0;
+    let slices = files.iter().filter(|file| matches!(file.place, Place::Slice { .. })).count();
+    if slices > 0 {
+        writeln!(
+            out,
+            "requests  {slices} FilterLogEvents and one for each further 10,000 events or MB of a slice"
+        )?;
+    }
+    if lists + gets > 0 || slices == 0 {
+        writeln!(
+            out,
+            "requests  {lists} LIST, {gets} GET: about ${dollars:.4} at ${LIST_USD} and ${GET_USD} per \
+             1,000 (S3 Standard in us-east-1); traffic out of a region costs extra"
+        )?;
+    }
+    Ok(())
 }
 
 fn sample(args: &BackfillArgs, files: &[LogFile], reach: &Reach) -> Result<Sample> {
@@ -106,7 +123,7 @@ fn sample(args: &BackfillArgs, files: &[LogFile], reach: &Reach) -> Result<Sampl
             continue;
         }
         sample.n_files += 1;
-        sample.bytes += file.bytes;
+        sample.weight += weight(file);
         sample.records += aggregator.ledger().records + read.tally.ledger.records;
         sample.secs += begun.elapsed().as_secs_f64();
     }

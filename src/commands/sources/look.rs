@@ -78,7 +78,7 @@ fn at_bucket(aws: &Aws, url: &S3Url, found: &mut Found) {
             if is_recent {
                 found.fact("listed", "what the last two days brought");
             }
-            let reader = Reader::with_s3(&s3, &[]);
+            let reader = Reader::default().with_s3(&s3, &[]);
             found.files(&files, &reader);
         }
     }
@@ -115,7 +115,7 @@ fn at_queue(aws: &Aws, url: &ingest::source::sqs::SqsUrl, found: &mut Found) {
         return found.fact("objects", "none told of in the messages looked at");
     }
     let objects: Vec<ingest::LogFile> = look.objects;
-    found.files(&objects, &Reader::with_s3(&S3::new(aws), &[]));
+    found.files(&objects, &Reader::default().with_s3(&S3::new(aws), &[]));
 }
 
 #[cfg(feature = "cwl")]

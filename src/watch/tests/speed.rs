@@ -21,7 +21,6 @@ use ingest::{Origin, find_files};
 use tempfile::TempDir;
 
 use super::super::Stop;
-use super::super::outlet::Telling;
 use super::super::source::Opened;
 use crate::clock;
 use crate::commands::watch;
@@ -113,7 +112,7 @@ fn measure(folder: &TempDir, name: &str, made: &Arc<Vec<Vec<u8>>>, more: &[&str]
     // The peak is counted from here on.
     let _ = fs::write("/proc/self/clear_refs", "5");
     let (begun, cpu_before) = (clock::now(), cpu_secs());
-    watch::on_stream(&args, &open, &Stop::default(), Telling::AsItComes).unwrap();
+    watch::on_stream(&args, &open, &Stop::default()).unwrap();
     let (secs, cpu) = (begun.elapsed().as_secs_f64(), cpu_secs() - cpu_before);
     let n_told = fs::read_to_string(at("told.jsonl")).unwrap().lines().count();
     println!(

@@ -84,6 +84,15 @@ impl Asker {
         Self { url: url.clone(), ..self.clone() }
     }
 
+    /// The same pace to another bound.
+    pub(super) fn until(&self, until_ms: Option<i64>) -> Self {
+        Self { until_ms, ..self.clone() }
+    }
+
+    pub(super) fn url(&self) -> &CwlUrl {
+        &self.url
+    }
+
     pub(super) async fn ask(&self, page: Page) -> Asked {
         tokio::time::sleep(page.after).await;
         let mut retries = BTreeMap::new();

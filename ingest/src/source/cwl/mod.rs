@@ -8,6 +8,7 @@ mod ask;
 mod look;
 mod pace;
 mod place;
+mod slices;
 mod window;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ use window::{Seen, Window};
 
 pub use look::GroupLook;
 pub use place::CwlUrl;
+pub use slices::LogGroup;
+pub(crate) use slices::Slice;
 
 /// How a log group is read.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,15 +68,15 @@ impl Default for CwlOptions {
 const RECORD_MS_MAX: i64 = 660_000;
 
 impl CwlOptions {
-    /// Reads the events whose records end in `[since, until)`, Unix seconds; to the newest and on for
+    /// Reads the events whose records can end in `[since, until)`, Unix seconds; to the newest and on for
     /// ever without `until`.
     #[must_use]
-    pub fn of_records(since: Option<i64>, until: Option<i64>) -> Self {
+    fn of_records(self, since: Option<i64>, until: Option<i64>) -> Self {
         let ms = |secs: i64| secs.saturating_mul(1000);
         Self {
             since_ms: since.map(|since| ms(since).saturating_sub(RECORD_MS_MAX).max(0)),
             until_ms: until.map(ms),
-            ..Self::default()
+            ..self
         }
     }
 }
@@ -114,6 +117,18 @@ impl Cwl {
         options: CwlOptions,
         positions: &Positions,
     ) -> Result<Self, SourceError> {
+        let asker = Asker::new(aws, url, &options);
+        Self::open_with(aws, url, options, positions, asker)
+    }
+
+    /// The same at the pace of another reader of the group.
+    fn open_with(
+        aws: &Aws,
+        url: &CwlUrl,
+        options: CwlOptions,
+        positions: &Positions,
+        asker: Asker,
+    ) -> Result<Self, SourceError> {
         let input: Arc<str> = url.to_string().into();
         let window = match positions.get(&*input) {
             None => Window::new(options.since_ms.unwrap_or(0), options.overlap_ms, options.ids_max),
@@ -123,7 +138,6 @@ impl Cwl {
                     detail: "the saved position is damaged, or of a newer version".to_owned(),
                 })?,
         };
-        let asker = Asker::new(aws, url, &options);
         Ok(Self {
             aws: aws.clone(),
             url: url.clone(),

@@ -66,7 +66,7 @@ pub(super) struct Wanted {
 impl Wanted {
     pub(super) fn of(file: &LogFile) -> Option<Self> {
         match &file.place {
-            Place::File(_) => None,
+            Place::File(_) | Place::Slice { .. } => None,
             Place::Object { bucket, key } => {
                 Some(Self { bucket: bucket.clone(), key: key.clone(), etag: file.etag.clone() })
             }
