@@ -8,6 +8,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use detect::StoodOut;
 use ingest::{DecodeOptions, FieldSet, LogFile, Place, ReadError, Reader, RejectReason, Tally};
 use model::fold::{Aggregator, FoldOptions};
 use model::identity::Directory;
@@ -49,6 +50,8 @@ pub(crate) struct Outcome {
     pub(crate) samples: BTreeMap<RejectReason, Vec<String>>,
     /// Where judging follows it: when flow logs were silent.
     pub(crate) gaps: Gaps,
+    /// What stood out in what was only learned from.
+    pub(crate) stood_out: StoodOut,
 }
 
 /// One file, folded.

@@ -1,6 +1,7 @@
 //! What will be done: the command line made sense of.
 
 use anyhow::{Context, Result, bail};
+use detect::StoodOut;
 use detect::snapshot::Run;
 use ingest::inventory::flow_logs::Described;
 use ingest::{DecodeOptions, FieldSet, LogFile, LogFormat};
@@ -211,5 +212,25 @@ pub(crate) fn report_ledger(outcome: &Outcome) {
         output::note(&format!("could not read {file}: {error}"));
     }
     outcome.gaps.lines().iter().for_each(|line| output::note(line));
+    note_stood_out(&outcome.stood_out);
     output::note(&format!("ledger: {}", outcome.ledger));
+}
+
+/// Says what may have been an attack in what was learned as normal.
+pub(crate) fn note_stood_out(stood_out: &StoodOut) {
+    let StoodOut { findings, n_more } = stood_out;
+    if findings.is_empty() {
+        return;
+    }
+    let things = match findings.len() as u64 + n_more {
+        1 => "One thing stood out in what was learned, and counts".to_owned(),
+        n => format!("{n} things stood out in what was learned, and count"),
+    };
+    output::note(&format!(
+        "{things} as normal from now on. If it was an attack, what it did stays unseen: learn from a \
+         time without it (--since, --until)"
+    ));
+    for finding in findings {
+        output::note(&format!("learned from {}: {}", finding.first_seen, finding.summary));
+    }
 }

@@ -19,6 +19,7 @@ use crate::checks::{Context, PROFILE_CHECKS, Rises, Tails};
 use crate::deviation::{Deviation, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episodes;
 use crate::novelty::{self, Novelty, Openers};
+use crate::training::{StoodOut, Training};
 
 /// How to judge.
 #[derive(Clone, Debug)]
@@ -51,6 +52,7 @@ pub struct Judge {
     rises: Rises,
     pub(crate) calibration: Calibration,
     pub(crate) novelty: Novelty,
+    training: Training,
 }
 
 impl Judge {
@@ -71,6 +73,7 @@ impl Judge {
             rises: Rises::default(),
             tails: Tails::new(HourOfWeek::new(options.zone.clone())),
             novelty: Novelty::new(options.window_secs),
+            training: Training::default(),
             options,
         }
     }
@@ -93,6 +96,11 @@ impl Judge {
     /// Days of held-back time by which profile checks are calibrated, as of a time in Unix seconds.
     pub fn held_days(&self, now: i64) -> f64 {
         self.calibration.held_days(now)
+    }
+
+    /// What stood out in windows that were only learned from, in this run.
+    pub fn stood_out_while_learning(&self) -> StoodOut {
+        self.training.stood_out()
     }
 
     /// The episodes so far.
@@ -119,6 +127,10 @@ impl Judge {
         if activity.start >= from {
             flagged = flag(&deviations);
             changed = self.episodes.absorb(activity.start, deviations);
+        } else {
+            let held_days = self.calibration.held_days(activity.start);
+            self.training.absorb(activity.start, deviations, held_days);
+            self.training.close_quiet(activity.end());
         }
         changed.extend(self.episodes.close_quiet(activity.end()));
         learn_windows(&mut self.baseline, activity, &windows, &flagged);
@@ -158,6 +170,9 @@ impl Judge {
     ) -> Vec<Deviation> {
         let (start, window_secs) = (activity.start, activity.window_secs);
         let scan = self.scans.check(&self.baseline, window, start);
+        // A walk that was learned, and goes no further, is what this workload does.
+        let is_usual = scan.as_ref().is_some_and(|scan| scan.is_usual);
+        let scan = scan.map(|scan| scan.deviation);
         let beacons = self.beacons.check(&self.baseline, window, start, window_secs);
         let mut context = Context {
             baseline: &self.baseline,
@@ -178,6 +193,7 @@ impl Judge {
             // What a scan touches is the scan's: it is told once.
             found.retain(|deviation| !is_touched(window, deviation));
         }
+        let scan = scan.filter(|_| !is_usual);
         let mut found: Vec<Deviation> = found.into_iter().chain(scan).chain(beacons).collect();
         if window.as_client.iter().chain(&window.as_server).any(|c| c.incomplete) {
             for deviation in &mut found {

@@ -14,6 +14,7 @@ pub mod snapshot;
 pub mod suggest;
 pub mod suppress;
 mod tell;
+mod training;
 
 pub use budget::{Budget, NotABudget};
 pub use deviation::{Deviation, DeviationKey, Fact, Kind};
@@ -25,3 +26,4 @@ pub use finding::{
 pub use judge::{Judge, JudgeOptions};
 pub use names::{protocol, technique};
 pub use tell::{tell, two_digits};
+pub use training::StoodOut;

@@ -6,6 +6,7 @@
 //! most of what is daily is new in it. A service with little history borrows the estate's rate.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::baseline::{Baseline, Direction, EdgeEvidence, EdgeKey, Measure, ServiceEvidence};
@@ -291,6 +292,32 @@ pub(crate) fn is_visited(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
 pub(crate) fn is_network_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
     evidence.edges.unordered().any(|(other, edge)| {
         other.direction == key.direction && other.peer == key.peer && is_there(edge)
+    })
+}
+
+/// Whether a service was in a network beside it, by the same port: providers move their names about among
+/// their addresses.
+pub(crate) fn is_neighbour_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
+    let Some(allotment) = allotment(&key.peer) else { return false };
+    evidence.edges.unordered().any(|(other, edge)| {
+        (other.direction, other.port, other.protocol) == (key.direction, key.port, key.protocol)
+            && self::allotment(&other.peer) == Some(allotment)
+            && is_there(edge)
+    })
+}
+
+/// The block of addresses that a network outside is likely to be allotted from: a /16, and of IPv6 a /32.
+fn allotment(peer: &str) -> Option<(bool, [u8; 4])> {
+    let (address, _) = peer.split_once('/')?;
+    Some(match address.parse().ok()? {
+        IpAddr::V4(address) => {
+            let [a, b, _, _] = address.octets();
+            (false, [a, b, 0, 0])
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.octets();
+            (true, [a, b, c, d])
+        }
     })
 }
 

@@ -17,7 +17,7 @@ use crate::names::{ADMIN_PORTS, protocol};
 const LISTED_MAX: usize = 50;
 
 /// What is so far under its cut is a link of a chain.
-const FIRM_RATIO_MAX: f64 = 0.5;
+pub(crate) const FIRM_RATIO_MAX: f64 = 0.5;
 
 /// How much of the confidence is left where AWS lost records.
 const SURE_DESPITE_LOSS: f64 = 0.8;

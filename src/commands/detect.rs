@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use detect::snapshot::{Run, Snapshot};
 use detect::{Budget, Finding, Judge, JudgeOptions};
 use ingest::LogFile;
@@ -43,9 +43,9 @@ pub(crate) struct Detected {
 }
 
 pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
-    #[cfg(feature = "cwl")]
-    if args.source.sources.iter().any(|source| source.starts_with("cwl://")) {
-        return super::watch::stretch(args);
+    if let (Some(group), Some(_)) = (log_group(args), &args.state) {
+        // Events come in late under times that were read: only a watch finds them.
+        bail!("`{group}`: with --state, a log group is for `tidegate watch {group} --state …`");
     }
     let delivery = Delivery::of(&args.tell)?;
     let (mut state, beginning) = begin(args)?;
@@ -70,6 +70,10 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
         learn::save(path, baseline)?;
     }
     Ok(if outcome.unreadable.is_empty() { ending } else { Ending::Incomplete })
+}
+
+fn log_group(args: &DetectArgs) -> Option<&String> {
+    args.source.sources.iter().find(|source| source.starts_with("cwl://"))
 }
 
 /// What the state holds, else the baseline given, else nothing.
@@ -188,6 +192,7 @@ pub(super) fn judge_all(
     let mut outcome =
         pipeline::run(&reading, &mut aggregator, &mut carried, &mut plan.directory, &mut judging)?;
     outcome.gaps = judging.gaps(&plan.directory);
+    outcome.stood_out = judging.judge.stood_out_while_learning();
     let told = judging.findings(&plan.directory);
     let findings = with_undelivered(told, std::mem::take(&mut run.undelivered));
     let newest = judging.newest;

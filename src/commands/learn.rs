@@ -1,10 +1,12 @@
 //! `tidegate learn`: adds evidence, judges nothing.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use detect::{Budget, Judge, JudgeOptions};
 use model::activity::Activity;
-use model::baseline::{self, Baseline, Flagged, RangesUse};
+use model::baseline::{self, Baseline, RangesUse};
 use model::identity::{Directory, Party};
 
 use crate::closing::Windows;
@@ -13,18 +15,33 @@ use crate::pipeline::Outcome;
 use crate::plan::{self, ReadPlan};
 use crate::{Ending, output};
 
-/// A baseline that only learns.
-pub(crate) struct Learner {
-    pub(crate) baseline: Baseline,
+/// A judge that only learns: it tells nothing, but knows what stood out.
+struct Learner {
+    judge: Judge,
+}
+
+impl Learner {
+    fn of(plan: &ReadPlan) -> Self {
+        let options = JudgeOptions {
+            zone: plan.zone.clone(),
+            window_secs: plan.fold.window_secs,
+            interval_secs: plan.interval_secs,
+            // Longer than any logs.
+            warmup_secs: i64::MAX / 2,
+            budget: Budget::default(),
+            blind: BTreeSet::new(),
+        };
+        Self { judge: Judge::new(options, Baseline::default()) }
+    }
 }
 
 impl Windows for Learner {
     fn serves(&self, party: &Party, port: u16, protocol: u8) -> bool {
-        self.baseline.serves(party, port, protocol)
+        self.judge.baseline().serves(party, port, protocol)
     }
 
     fn take(&mut self, activity: &Activity, _: &Directory) -> Result<()> {
-        baseline::learn(&mut self.baseline, activity, &Flagged::default());
+        self.judge.judge(activity);
         Ok(())
     }
 }
@@ -51,9 +68,10 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Ending> {
 
 /// Learns everything a plan reads.
 pub(crate) fn learn(mut plan: ReadPlan) -> Result<(Baseline, Outcome)> {
-    let mut learner = Learner { baseline: Baseline::default() };
-    let outcome = plan.read_whole(&mut learner)?;
-    let mut baseline = learner.baseline;
+    let mut learner = Learner::of(&plan);
+    let mut outcome = plan.read_whole(&mut learner)?;
+    outcome.stood_out = learner.judge.stood_out_while_learning();
+    let mut baseline = learner.judge.into_baseline();
     note_source(&mut baseline, &plan, &outcome);
     Ok((baseline, outcome))
 }

@@ -19,7 +19,6 @@ use super::feed::Feed;
 use super::rivals::{Alarm, Method, Rivals};
 use super::watched::{Learning, Past, Told, Watched};
 use crate::advice::Planning;
-use crate::commands::learn::Learner;
 use crate::judging::Judging;
 
 /// The logs' aggregation interval, and the windows that go with it.
@@ -143,7 +142,7 @@ impl History {
         let past = if terms.warms_up {
             Past::WarmedUp(Box::new(Judge::new(judge_options(terms), Baseline::default())))
         } else {
-            Past::Learned(Box::new(Learner { baseline: Baseline::default() }))
+            Past::Learned(Box::default())
         };
         let mut learning = Learning { past, rivals: terms.compares.then(Rivals::default) };
         let mut taken = Ok(());

@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use detect::{DeviationKey, Episode, Finding, Judge, JudgeOptions};
 use model::activity::Activity;
-use model::baseline::Baseline;
+use model::baseline::{self, Baseline, Flagged};
 use model::identity::{Directory, Party};
 
 use super::rivals::{Alarm, Rivals};
 use super::truth::Trace;
 use crate::closing::Windows;
-use crate::commands::learn::Learner;
 use crate::judging::Judging;
 
 /// An episode as it was last seen, and the windows each of its deviations was found in.
@@ -29,8 +28,8 @@ pub(super) struct Watched<'a> {
 
 /// What takes in the days before the judged ones.
 pub(super) enum Past {
-    /// A baseline that only learns, as `learn` does.
-    Learned(Box<Learner>),
+    /// A baseline, as `learn` leaves it.
+    Learned(Box<Baseline>),
     /// A judge that tells nothing yet, as `detect --warmup` does.
     WarmedUp(Box<Judge>),
 }
@@ -44,7 +43,7 @@ pub(super) struct Learning {
 impl Past {
     pub(super) fn baseline(&mut self) -> &mut Baseline {
         match self {
-            Self::Learned(learner) => &mut learner.baseline,
+            Self::Learned(baseline) => baseline,
             Self::WarmedUp(judge) => judge.baseline_mut(),
         }
     }
@@ -52,7 +51,7 @@ impl Past {
     /// A judge that goes on from here.
     pub(super) fn judge(&self, options: JudgeOptions) -> Judge {
         match self {
-            Self::Learned(learner) => Judge::new(options, learner.baseline.clone()),
+            Self::Learned(baseline) => Judge::new(options, Baseline::clone(baseline)),
             Self::WarmedUp(judge) => {
                 Judge::resume(options, judge.baseline().clone(), judge.memory())
             }
@@ -63,22 +62,20 @@ impl Past {
 impl Windows for Learning {
     fn serves(&self, party: &Party, port: u16, protocol: u8) -> bool {
         match &self.past {
-            Past::Learned(learner) => learner.serves(party, port, protocol),
+            Past::Learned(baseline) => baseline.serves(party, port, protocol),
             Past::WarmedUp(judge) => judge.baseline().serves(party, port, protocol),
         }
     }
 
-    fn take(&mut self, activity: &Activity, directory: &Directory) -> Result<()> {
+    fn take(&mut self, activity: &Activity, _: &Directory) -> Result<()> {
         if let Some(rivals) = &mut self.rivals {
             rivals.learn(activity);
         }
         match &mut self.past {
-            Past::Learned(learner) => learner.take(activity, directory),
-            Past::WarmedUp(judge) => {
-                judge.judge(activity);
-                Ok(())
-            }
+            Past::Learned(baseline) => baseline::learn(baseline, activity, &Flagged::default()),
+            Past::WarmedUp(judge) => drop(judge.judge(activity)),
         }
+        Ok(())
     }
 }
 

@@ -135,6 +135,8 @@ pub(crate) struct Level {
     pub(crate) windows_known: f64,
     /// The largest value known before.
     pub(crate) largest: f64,
+    /// How many windows came near it.
+    pub(crate) n_large: f64,
     /// What came before, drawn.
     pub(crate) history: Fact,
 }
@@ -182,7 +184,7 @@ impl Context<'_> {
         let tail = model.judge(observed, hour_of_week);
         let cut = LEVEL_P_MAX * self.cut_scale;
         let needed = model.value_at(cut, hour_of_week).max(floor as f64);
-        let (windows_known, largest) = (model.n, model.largest);
+        let (windows_known, largest, n_large) = (model.n, model.largest, model.n_large);
         let cut_ratio = tail.p_value / LEVEL_P_MAX;
         // Most windows are usual: only what stands out is drawn.
         (cut_ratio <= self.ratio_max).then(|| Level {
@@ -192,6 +194,7 @@ impl Context<'_> {
             needed,
             windows_known,
             largest,
+            n_large,
             history: history::of_measure(service, measure, self.start, observed),
         })
     }

@@ -35,6 +35,9 @@ const UNFAMILIAR_P_MAX: f64 = 1e-3;
 /// batches come at odd hours, and grow.
 const OUTGROWN: f64 = 3.0;
 
+/// The largest of few is soon outgrown: with so many windows near it, it takes twice as much more.
+const FEW_LARGE: f64 = 3.0;
+
 pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
     let floor_bytes = context.floor(FLOOR_BYTES);
     if window.measure(Measure::BytesOutside) < floor_bytes {
@@ -47,13 +50,21 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
         return Vec::new();
     };
     let is_familiar = is_familiar(context, window, main);
-    let is_usual =
-        |level: &Level| is_familiar && (level.observed as f64) < OUTGROWN * level.largest;
     let overall = context.level(window, Measure::BytesOutside, floor_bytes);
-    let overall = overall.filter(|level| !is_usual(level));
+    let overall =
+        overall.and_then(|level| if is_familiar { level.outgrown() } else { Some(level) });
     let to_it = if is_familiar { None } else { unfamiliar(context, window, main) };
     let found = overall.into_iter().chain(to_it).min_by(|a, b| a.cut_ratio.total_cmp(&b.cut_ratio));
     found.map(|level| deviation(window, main, &level)).into_iter().collect()
+}
+
+impl Level {
+    /// What backups and batches may grow to is usual.
+    fn outgrown(mut self) -> Option<Self> {
+        let usual = OUTGROWN * (1.0 + FEW_LARGE / self.n_large.max(1.0)) * self.largest;
+        self.needed = self.needed.max(usual);
+        (self.observed as f64 >= usual).then_some(self)
+    }
 }
 
 /// Whether the service is used to a destination: a named one it went to before, or an address it went to
@@ -96,15 +107,16 @@ fn unfamiliar(
     let tail = model.judge(main.bytes_out, 0);
     let cut = UNFAMILIAR_P_MAX * context.cut_scale;
     let needed = model.value_at(cut, 0).max(context.floor(FLOOR_BYTES) as f64 / 2.0);
-    let (observed, windows_known, largest) = (main.bytes_out, model.n, model.largest);
+    let (windows_known, largest, n_large) = (model.n, model.largest, model.n_large);
     let cut_ratio = tail.p_value / UNFAMILIAR_P_MAX;
     (cut_ratio <= context.ratio_max).then(|| Level {
-        observed,
+        observed: main.bytes_out,
         tail,
         cut_ratio,
         needed,
         windows_known,
         largest,
+        n_large,
         history: history::of_measure(
             service,
             Measure::BytesOutside,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use model::activity::Conversation;
 use model::baseline::{
-    Baseline, Direction, EdgeKey, Measure, ServiceEvidence, WorkloadWindow, bucket_value,
+    Baseline, Counter, Direction, EdgeKey, Measure, ServiceEvidence, WorkloadWindow, bucket_value,
 };
 use model::identity::{Address, Outside, Party};
 
@@ -29,6 +29,9 @@ const NET_PROBES_LAX: i64 = 6;
 
 /// On so many days before it scanned, who has a habit of it.
 const HABIT_DAYS_MIN: usize = 3;
+
+/// Of what a usual scan tries, so much was tried before.
+const KNOWN_DOORS_MIN: f64 = 0.8;
 
 const DAY_SECS: i64 = 86_400;
 
@@ -60,6 +63,16 @@ pub(crate) struct Source {
     pub(crate) callers: [Vec<Address>; 2],
 }
 
+/// A scan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scan {
+    /// What deviates.
+    pub deviation: Deviation,
+    /// The workload was seen at it while learning, on several days, and goes no further now: so do
+    /// scanners that somebody set up.
+    pub is_usual: bool,
+}
+
 impl Scans {
     /// Walks on with one workload's window.
     pub fn check(
@@ -67,7 +80,7 @@ impl Scans {
         baseline: &Baseline,
         window: &WorkloadWindow<'_>,
         start: i64,
-    ) -> Option<Deviation> {
+    ) -> Option<Scan> {
         let source = self.sources.entry(Arc::clone(&window.name)).or_default();
         if start - source.last_probe > IDLE_SECS {
             source.net = 0;
@@ -92,10 +105,16 @@ impl Scans {
         }
         let is_scan = most >= NET_PROBES_LAX && !probes.is_empty();
         let mut found = is_scan.then(|| deviation(window, &probes, source.net, most))?;
-        if service.is_some_and(|service| is_habit(service, window, start)) {
+        let Some(service) = service else {
+            return Some(Scan { deviation: found, is_usual: false });
+        };
+        if is_habit(service, window, start, Counter::total) {
             found.evidence.insert("seen_while_learning", Fact::Text("yes".into()));
         }
-        Some(found)
+        let is_usual = is_habit(service, window, start, |counter| counter.clean)
+            && window.measure(Measure::RejectedOut) > 1
+            && are_known_doors(service, &probes, found.kind);
+        Some(Scan { deviation: found, is_usual })
     }
 
     /// Forgets sources that did nothing for long.
@@ -152,21 +171,47 @@ fn is_learned(service: Option<&ServiceEvidence>, c: &Conversation) -> bool {
         .is_some_and(|edge| edge.windows.clean > 0 && edge.established.clean > 0)
 }
 
-/// Whether the service asked, and was refused, half as much on several days before: so do scanners that
-/// somebody set up.
-fn is_habit(service: &ServiceEvidence, window: &WorkloadWindow<'_>, start: i64) -> bool {
+/// Whether the service asked, and was refused, half as much on several days before, by the windows that
+/// `count` counts.
+fn is_habit(
+    service: &ServiceEvidence,
+    window: &WorkloadWindow<'_>,
+    start: i64,
+    count: fn(&Counter) -> u64,
+) -> bool {
     let today = start.div_euclid(DAY_SECS);
     let is_usual = |measure: Measure| {
         let half = window.measure(measure) / 2;
         let hours = service.measures.get(&measure).into_iter().flatten();
         let days: BTreeSet<i64> = hours
-            .filter(|((_, bucket), counter)| bucket_value(*bucket) >= half && counter.total() > 0)
+            .filter(|((_, bucket), counter)| bucket_value(*bucket) >= half && count(counter) > 0)
             .map(|((hour, _), _)| hour.div_euclid(24))
             .filter(|day| *day < today)
             .collect();
         half == 0 || days.len() >= HABIT_DAYS_MIN
     };
     is_usual(Measure::Fanout) && is_usual(Measure::RejectedOut)
+}
+
+/// Whether nearly all of what was probed had been knocked at before, without an answer, in windows that
+/// nothing was said against. Of a port scan the ports count, since a scanner's rounds take it from host
+/// to host.
+fn are_known_doors(service: &ServiceEvidence, probes: &[&Conversation], kind: Kind) -> bool {
+    let door = |peer: &Arc<str>, port: u16, protocol: u8| {
+        let peer = (kind == Kind::Sweep).then(|| Arc::clone(peer));
+        (peer, port, protocol)
+    };
+    let known: BTreeSet<_> = (service.edges.iter())
+        .filter(|(key, edge)| {
+            let is_knock = edge.windows.clean > 0 && edge.established.clean == 0;
+            key.direction == Direction::Out && is_knock
+        })
+        .map(|(key, _)| door(&key.peer, key.port, key.protocol))
+        .collect();
+    let tried: BTreeSet<_> =
+        probes.iter().map(|c| door(&c.server.peer, c.port, c.protocol)).collect();
+    let n_known = tried.intersection(&known).count();
+    n_known as f64 >= KNOWN_DOORS_MIN * tried.len() as f64
 }
 
 /// How much the walk up to so many net probes lowers the odds of chance.

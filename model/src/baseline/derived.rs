@@ -74,6 +74,8 @@ pub struct TailModel {
     pub n: f64,
     /// The largest value of a clean window, whatever its hour.
     pub largest: f64,
+    /// How many clean windows reached a tenth of it: with few, more is soon reached.
+    pub n_large: f64,
     median: f64,
     offsets: Vec<f64>,
     threshold: f64,
@@ -158,14 +160,16 @@ pub fn volume_tail(
     Some(model(samples, offsets, largest))
 }
 
-/// The largest value that nothing was said against.
-fn largest(samples: &[Sample]) -> f64 {
-    let clean = samples.iter().filter(|sample| !sample.is_flagged && sample.weight > 0.0);
-    clean.map(|sample| sample.level.exp_m1()).fold(0.0, f64::max)
+/// The largest value that nothing was said against, and how many reached a tenth of it.
+fn largest(samples: &[Sample]) -> (f64, f64) {
+    let clean = || samples.iter().filter(|sample| !sample.is_flagged && sample.weight > 0.0);
+    let largest = clean().map(|sample| sample.level.exp_m1()).fold(0.0, f64::max);
+    let large = clean().filter(|sample| 10.0 * sample.level.exp_m1() >= largest);
+    (largest, large.map(|sample| sample.weight).sum())
 }
 
 /// The tail of levels from which the season has been taken.
-fn model(mut samples: Vec<Sample>, offsets: Vec<f64>, largest: f64) -> TailModel {
+fn model(mut samples: Vec<Sample>, offsets: Vec<f64>, (largest, n_large): (f64, f64)) -> TailModel {
     let n: f64 = samples.iter().map(|sample| sample.weight).sum();
     let threshold = quantile(&mut samples, 1.0 - TAIL_SHARE);
     let above = samples.iter().filter(|sample| sample.level > threshold);
@@ -175,6 +179,7 @@ fn model(mut samples: Vec<Sample>, offsets: Vec<f64>, largest: f64) -> TailModel
     TailModel {
         n,
         largest,
+        n_large,
         median: quantile(&mut samples, 0.5),
         offsets,
         threshold,
