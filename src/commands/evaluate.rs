@@ -4,8 +4,9 @@ use std::io::Write;
 
 use anyhow::{Result, bail};
 use datasets::Scenario;
+use ingest::escape::harmless;
 
-use crate::evaluate::{self, Made, Terms};
+use crate::evaluate::{self, Also, Made, Terms};
 use crate::flags::{EvaluateArgs, OutputFormat};
 use crate::{Ending, output};
 
@@ -19,7 +20,10 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Ending> {
         budget: args.budget,
         compares: args.compare,
     };
-    let evaluation = evaluate::run(&args.seeds, &terms)?;
+    // Read first: half an hour later is late for a slip of the finger.
+    let also = args.also.as_deref().map(Also::read).transpose()?;
+    let mut evaluation = evaluate::run(&args.seeds, &terms)?;
+    also.map_or(Ok(()), |also| also.add_to(&mut evaluation))?;
     let mut out = output::stdout();
     match args.output {
         OutputFormat::Text => evaluate::write_text(&evaluation, &mut out)?,
@@ -77,11 +81,15 @@ fn command(args: &EvaluateArgs) -> String {
     };
     let warm_up = if args.warm_up { " --warm-up" } else { "" };
     let compare = if args.compare { " --compare" } else { "" };
+    let also = args
+        .also
+        .as_ref()
+        .map_or_else(String::new, |path| format!(" --also {}", harmless(&path.to_string_lossy())));
     let (seeds, budget) = (&args.seeds, args.budget);
     let (learn_days, services) = (args.learn_days, args.services);
     format!(
         "tidegate evaluate{scenarios} --seeds {}..{} --budget {budget} --learn-days {learn_days} \
-         --services {services}{topologies}{warm_up}{compare}",
+         --services {services}{topologies}{warm_up}{compare}{also}",
         seeds.start, seeds.end
     )
 }

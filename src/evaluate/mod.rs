@@ -5,6 +5,7 @@
 //! the judge that `detect` uses. What `learn` would learn from the first days is the baseline of every
 //! scenario that shares them.
 
+mod also;
 mod compare;
 mod feed;
 mod json;
@@ -29,6 +30,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
+pub(crate) use also::Also;
 pub(crate) use compare::curves;
 pub(crate) use score::Evaluation;
 pub(crate) use svg::to_svg;

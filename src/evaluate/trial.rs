@@ -238,7 +238,7 @@ fn weigh(told: &[Told], alarms: Vec<Alarm>, stages: &[Stage]) -> Vec<Weighed> {
         let alarms: Vec<_> = its_own.map(|(key, alarm)| (key.as_str(), alarm)).collect();
         compare::weigh(method, &alarms, stages)
     };
-    Method::ALL.iter().map(weighed).collect()
+    Method::ALL.iter().filter(|method| !method.is_read()).map(weighed).collect()
 }
 
 fn found(told: &Told, stages: &[Stage]) -> Found {

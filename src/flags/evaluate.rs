@@ -39,6 +39,9 @@ pub(crate) struct EvaluateArgs {
     /// robust z-scores.
     #[arg(long)]
     pub(crate) compare: bool,
+    /// Also take in how methods that judge elsewhere weigh in the same runs (JSON).
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    pub(crate) also: Option<PathBuf>,
     /// How to print the result.
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
