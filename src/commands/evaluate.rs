@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use datasets::Scenario;
 use ingest::escape::harmless;
 
-use crate::evaluate::{self, Also, Made, Terms};
+use crate::evaluate::{self, Also, Evaluation, Made, Sheet, Terms};
 use crate::flags::{EvaluateArgs, OutputFormat};
 use crate::{Ending, output};
 
@@ -19,10 +19,11 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Ending> {
         services: args.services,
         budget: args.budget,
         compares: args.compare,
+        notes_features: args.features.is_some(),
     };
     // Read first: half an hour later is late for a slip of the finger.
     let also = args.also.as_deref().map(Also::read).transpose()?;
-    let mut evaluation = evaluate::run(&args.seeds, &terms)?;
+    let mut evaluation = judged(args, &terms)?;
     also.map_or(Ok(()), |also| also.add_to(&mut evaluation))?;
     let mut out = output::stdout();
     match args.output {
@@ -43,6 +44,17 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Ending> {
         }
     }
     Ok(Ending::Ran)
+}
+
+/// Judges, and writes the windows' features if they are asked for.
+fn judged(args: &EvaluateArgs, terms: &Terms) -> Result<Evaluation> {
+    match &args.features {
+        None => evaluate::run(&args.seeds, terms, None),
+        Some(path) => output::write_file(path, |file| {
+            let sheet = Sheet::new(file)?;
+            evaluate::run(&args.seeds, terms, Some(&sheet))
+        }),
+    }
 }
 
 /// The scenarios of these names, in the order they are listed; all that are estates if none is named.

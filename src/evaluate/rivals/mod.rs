@@ -163,7 +163,7 @@ pub(super) fn working_windows(activity: &Activity) -> impl Iterator<Item = Workl
 }
 
 /// The middle of numbers, which are brought into order.
-fn median(numbers: &mut [f64]) -> f64 {
+pub(super) fn median(numbers: &mut [f64]) -> f64 {
     quantile(numbers, 0.5)
 }
 
@@ -178,7 +178,7 @@ fn quantile(numbers: &mut [f64], share: f64) -> f64 {
 }
 
 /// The median absolute deviation from the median.
-fn deviation(numbers: &mut [f64]) -> f64 {
+pub(super) fn deviation(numbers: &mut [f64]) -> f64 {
     let middle = median(numbers);
     let mut off: Vec<f64> = numbers.iter().map(|number| (number - middle).abs()).collect();
     median(&mut off)
