@@ -88,8 +88,8 @@ no attack explains any of them.
 
 /// How those that judge elsewhere were read.
 const READ_METHODS: &str = "\
-- **ECOD, HBOS, Isolation Forest** are PyOD's with its defaults, fitted to each run's learned windows:
-  logarithms of a workload's volumes, connections, failures, servers, ports and
+- **ECOD, HBOS, Isolation Forest** are PyOD's with its defaults, fitted to each run's learned windows by
+  `benches/pyod_compare.py`: logarithms of a workload's volumes, connections, failures, servers, ports and
   first-seen edges in each window. Of several ways to use them (one model for the estate, a service or a
   workload; the hour of the day or not; raw scores or beside those of the learned windows) each is given the
   way in which these very attacks show it best.

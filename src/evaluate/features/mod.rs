@@ -1,7 +1,7 @@
 //! What detectors of outliers are given: every workload's window in numbers.
 //!
-//! Nothing is judged here. Other people's detectors are fitted to these rows elsewhere, and `also.rs`
-//! reads what came of it.
+//! Nothing is judged here. Other people's detectors are fitted to these rows elsewhere, as
+//! `benches/pyod_compare.py` does, and `also.rs` reads what came of it.
 
 mod sheet;
 

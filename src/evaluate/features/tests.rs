@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::evaluate::compare::{self, curves};
 use crate::evaluate::rivals::{Method, deviation, median};
-use crate::evaluate::{Also, Evaluation, Terms, run};
+use crate::evaluate::{Also, Evaluation, Terms, also, run};
 
 /// A line's cells by the names of their columns. None of these cells is quoted.
 type Cells<'a> = BTreeMap<&'a str, &'a str>;
@@ -154,6 +154,25 @@ fn seeds_stand_in_their_order_with_what_they_learned_before_what_they_judged() {
         of_part.map(|cells| cells["new_edges"].parse::<u64>().unwrap()).sum()
     };
     assert!(new("train", "") > 5 * new("judge", "shop"), "what was learned is known when judging");
+}
+
+#[test]
+fn the_script_has_the_same_cuts_rates_and_columns() {
+    let script = include_str!("../../../benches/pyod_compare.py");
+    let [first, .., last] = MEASURED;
+    let agreed = [
+        format!("CUTS_MAX = {}\n", compare::CUTS_MAX),
+        format!("RATES = {:?}\n", compare::RATES),
+        format!("SCHEMA = {:?}\n", also::SCHEMA),
+        format!("FIRST_NUMBER, LAST_NUMBER = {first:?}, {last:?}\n"),
+        format!("VOLUMES = {VOLUMES:?}\n"),
+    ];
+    for line in agreed {
+        assert!(script.contains(&line), "{line}");
+    }
+    for method in Method::ALL.into_iter().filter(|method| method.is_read()) {
+        assert!(script.contains(&format!("{:?}: ", method.name())), "{}", method.name());
+    }
 }
 
 #[test]
