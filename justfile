@@ -21,6 +21,10 @@ bench *args:
 bench-peers *args:
     python3 benches/peers.py {{args}}
 
+# PyOD's detectors on what `tidegate evaluate --features` wrote; needs Python 3 and PyPI once.
+bench-pyod *args:
+    python3 benches/pyod_compare.py {{args}}
+
 # Fuzzes one target; needs nightly Rust and cargo-fuzz.
 fuzz target secs="600":
     cargo +nightly fuzz run {{target}} -- -max_total_time={{secs}}

@@ -5,6 +5,7 @@ mod audit;
 mod clock;
 mod closing;
 mod commands;
+mod csv;
 mod delivery;
 mod described;
 mod duration;

@@ -80,24 +80,23 @@ pub(crate) fn text_options(top: usize) -> TextOptions {
 }
 
 /// Writes a file whole or not at all, readable by its owner only.
-pub(crate) fn write_file(
+pub(crate) fn write_file<T>(
     path: &Path,
-    content: impl FnOnce(&mut dyn Write) -> Result<()>,
-) -> Result<()> {
+    content: impl FnOnce(&mut (dyn Write + Send)) -> Result<T>,
+) -> Result<T> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let failed = || format!("cannot write {}", path.display());
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    {
-        let mut buffered = io::BufWriter::new(file.as_file_mut());
-        content(&mut buffered).with_context(failed)?;
-        buffered.flush().with_context(failed)?;
-    }
+    let mut buffered = io::BufWriter::new(file.as_file_mut());
+    let written = content(&mut buffered).with_context(failed)?;
+    buffered.flush().with_context(failed)?;
+    drop(buffered);
     file.as_file().sync_all().with_context(failed)?;
     file.persist(path).map_err(|error| error.error).with_context(failed)?;
-    Ok(())
+    Ok(written)
 }
 
 /// Reads a file whole.

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use anyhow::{Result, bail};
 use datasets::Scenario;
+use ingest::escape::harmless;
 
-use crate::evaluate::{self, Made, Terms};
+use crate::evaluate::{self, Also, Evaluation, Made, Sheet, Terms};
 use crate::flags::{EvaluateArgs, OutputFormat};
 use crate::{Ending, output};
 
@@ -18,8 +19,12 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Ending> {
         services: args.services,
         budget: args.budget,
         compares: args.compare,
+        notes_features: args.features.is_some(),
     };
-    let evaluation = evaluate::run(&args.seeds, &terms)?;
+    // Read first: half an hour later is late for a slip of the finger.
+    let also = args.also.as_deref().map(Also::read).transpose()?;
+    let mut evaluation = judged(args, &terms)?;
+    also.map_or(Ok(()), |also| also.add_to(&mut evaluation))?;
     let mut out = output::stdout();
     match args.output {
         OutputFormat::Text => evaluate::write_text(&evaluation, &mut out)?,
@@ -39,6 +44,17 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Ending> {
         }
     }
     Ok(Ending::Ran)
+}
+
+/// Judges, and writes the windows' features if they are asked for.
+fn judged(args: &EvaluateArgs, terms: &Terms) -> Result<Evaluation> {
+    match &args.features {
+        None => evaluate::run(&args.seeds, terms, None),
+        Some(path) => output::write_file(path, |file| {
+            let sheet = Sheet::new(file)?;
+            evaluate::run(&args.seeds, terms, Some(&sheet))
+        }),
+    }
 }
 
 /// The scenarios of these names, in the order they are listed; all that are estates if none is named.
@@ -77,11 +93,15 @@ fn command(args: &EvaluateArgs) -> String {
     };
     let warm_up = if args.warm_up { " --warm-up" } else { "" };
     let compare = if args.compare { " --compare" } else { "" };
+    let also = args
+        .also
+        .as_ref()
+        .map_or_else(String::new, |path| format!(" --also {}", harmless(&path.to_string_lossy())));
     let (seeds, budget) = (&args.seeds, args.budget);
     let (learn_days, services) = (args.learn_days, args.services);
     format!(
         "tidegate evaluate{scenarios} --seeds {}..{} --budget {budget} --learn-days {learn_days} \
-         --services {services}{topologies}{warm_up}{compare}",
+         --services {services}{topologies}{warm_up}{compare}{also}",
         seeds.start, seeds.end
     )
 }

@@ -12,7 +12,7 @@ use super::rivals::{Alarm, Method};
 use super::trial::{Outcome, WINDOW_SECS};
 
 /// Cuts a curve is made of, at most.
-const CUTS_MAX: usize = 300;
+pub(super) const CUTS_MAX: usize = 300;
 
 /// Rates of false findings a day that methods are compared at.
 pub(crate) const RATES: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
@@ -22,9 +22,9 @@ pub(crate) const RATES: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
 pub(crate) struct Weighed {
     pub(crate) method: Method,
     /// Each attack's name, and the best score that names it.
-    attacks: Vec<(String, Option<f64>)>,
+    pub(super) attacks: Vec<(String, Option<f64>)>,
     /// Each finding's best score that an attack explains, and its best one that none does.
-    findings: Vec<(f64, f64)>,
+    pub(super) findings: Vec<(f64, f64)>,
 }
 
 /// What a method reaches at one cut.
@@ -42,6 +42,8 @@ pub(crate) struct Point {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Curve {
     pub(crate) method: Method,
+    /// Runs that it judged.
+    pub(crate) runs: u64,
     pub(crate) points: Vec<Point>,
 }
 
@@ -72,14 +74,21 @@ pub(crate) fn curves(outcomes: &[Outcome]) -> Vec<Curve> {
         if weighed.is_empty() {
             return None;
         }
-        let points = cuts(&weighed).into_iter().map(|cut| point(outcomes, &weighed, cut));
-        Some(Curve { method, points: points.collect() })
+        let days = judged_days(outcomes, method);
+        let points = cuts(&weighed).into_iter().map(|cut| point(days, &weighed, cut));
+        Some(Curve { method, runs: weighed.len() as u64, points: points.collect() })
     };
     Method::ALL.iter().filter_map(curve).collect()
 }
 
 fn of(outcomes: &[Outcome], method: Method) -> Vec<&Weighed> {
     outcomes.iter().flat_map(|o| &o.weighed).filter(|w| w.method == method).collect()
+}
+
+/// Days of the runs that a method judged.
+fn judged_days(outcomes: &[Outcome], method: Method) -> f64 {
+    let judged = outcomes.iter().filter(|o| o.weighed.iter().any(|w| w.method == method));
+    judged.map(|outcome| f64::from(outcome.judged_days)).sum()
 }
 
 /// Scores that tell something apart, the highest first; of many, some in even steps.
@@ -96,8 +105,7 @@ fn cuts(weighed: &[&Weighed]) -> Vec<f64> {
     some
 }
 
-fn point(outcomes: &[Outcome], weighed: &[&Weighed], cut: f64) -> Point {
-    let days: f64 = outcomes.iter().map(|outcome| f64::from(outcome.judged_days)).sum();
+fn point(days: f64, weighed: &[&Weighed], cut: f64) -> Point {
     let attacks = || weighed.iter().flat_map(|w| &w.attacks);
     let found = attacks().filter(|(_, score)| score.is_some_and(|score| score >= cut)).count();
     let findings = weighed.iter().flat_map(|w| &w.findings);
@@ -169,6 +177,17 @@ mod tests {
                 weighed: vec![weighed],
             })
             .to_vec()
+    }
+
+    #[test]
+    fn days_that_a_method_did_not_judge_are_not_counted() {
+        let mut outcomes = outcomes();
+        outcomes[1].weighed.clear();
+        let curves = curves(&outcomes);
+        let [curve] = curves.as_slice() else { panic!("one method") };
+        assert_eq!(curve.runs, 1);
+        let highest = curve.points.iter().map(|p| p.false_per_day).fold(0.0, f64::max);
+        assert!((highest - 1.0).abs() < 1e-12, "one day, not two: {highest}");
     }
 
     #[test]

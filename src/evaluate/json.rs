@@ -39,6 +39,7 @@ pub(crate) fn to_json(evaluation: &Evaluation) -> Value {
 fn method(curve: &Curve, evaluation: &Evaluation) -> Value {
     let points = curve.points.iter().map(|p| json!([p.cut, p.false_per_day, p.recall]));
     json!({
+        "runs": curve.runs,
         "recall_by_attack_at_one_a_day": curve.recall_by_attack(&evaluation.outcomes, 1.0),
         "cut_false_findings_per_day_recall": points.collect::<Vec<_>>(),
     })

@@ -86,6 +86,15 @@ no attack explains any of them.
 - **tidegate** runs at the budget above; cuts are of the deviations' p-values, so its curve ends there.
 ";
 
+/// How those that judge elsewhere were read.
+const READ_METHODS: &str = "\
+- **ECOD, HBOS, Isolation Forest** are PyOD's with its defaults, fitted to each run's learned windows by
+  `benches/pyod_compare.py`: logarithms of a workload's volumes, connections, failures, servers, ports and
+  first-seen edges in each window. Of several ways to use them (one model for the estate, a service or a
+  workload; the hour of the day or not; raw scores or beside those of the learned windows) each is given the
+  way in which these very attacks show it best.
+";
+
 fn write_comparison(
     evaluation: &Evaluation,
     Made { curves, picture, .. }: &Made<'_>,
@@ -99,7 +108,8 @@ fn write_comparison(
     writeln!(out, "\n![Recall against false findings a day]({picture})\n")?;
     writeln!(out, "Recall of each attack at one false finding a day, at most:\n")?;
     write_table(&text::methods_by_attack(curves, evaluation), out)?;
-    Ok(writeln!(out, "\n{METHODS}")?)
+    let has_read = curves.iter().any(|curve| curve.method.is_read());
+    Ok(writeln!(out, "\n{METHODS}{}", if has_read { READ_METHODS } else { "" })?)
 }
 
 fn write_table(table: &Table, out: &mut dyn Write) -> Result<()> {

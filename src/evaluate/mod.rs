@@ -5,7 +5,9 @@
 //! the judge that `detect` uses. What `learn` would learn from the first days is the baseline of every
 //! scenario that shares them.
 
+mod also;
 mod compare;
+mod features;
 mod feed;
 mod json;
 mod markdown;
@@ -29,7 +31,9 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
+pub(crate) use also::Also;
 pub(crate) use compare::curves;
+pub(crate) use features::Sheet;
 pub(crate) use score::Evaluation;
 pub(crate) use svg::to_svg;
 pub(crate) use trial::{Outcome, Terms};
@@ -40,21 +44,29 @@ pub(crate) use {
 };
 
 use crate::{clock, output};
+use trial::Judged;
 
-/// Judges all scenarios under all seeds, seeds side by side on all cores.
-pub(crate) fn run(seeds: &Range<u64>, terms: &Terms) -> Result<Evaluation> {
+/// Judges all scenarios under all seeds, seeds side by side on all cores. What is noted of the windows
+/// goes to the sheet.
+pub(crate) fn run(
+    seeds: &Range<u64>,
+    terms: &Terms,
+    sheet: Option<&Sheet<'_>>,
+) -> Result<Evaluation> {
     let seeds: Vec<u64> = seeds.clone().collect();
     let next = AtomicUsize::new(0);
     let outcomes: Mutex<Vec<Vec<Outcome>>> = Mutex::default();
     let progress = Progress::new(seeds.len());
     let work = || -> Result<()> {
-        while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let judged = trial::run(seed, terms)?;
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&seed) = seeds.get(place) else { return Ok(()) };
+            let Judged { outcomes: judged, features } = trial::run(seed, terms)?;
+            sheet.map_or(Ok(()), |sheet| sheet.put(place, features))?;
             let mut all = outcomes.lock().map_err(|_| anyhow!("another thread failed"))?;
             all.push(judged);
             progress.tell(seed, all.len());
         }
-        Ok(())
     };
     let n_workers = thread::available_parallelism().map_or(1, NonZero::get).min(seeds.len());
     thread::scope(|scope| {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::compare::{Curve, Point};
+use super::rivals::Method;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 460.0;
@@ -16,13 +17,16 @@ const BOTTOM: f64 = 400.0;
 const DECADES: (i32, i32) = (-2, 3);
 
 /// Colours that stay apart for colour-blind eyes (Okabe and Ito), and how lines are dashed.
-const STROKES: [(&str, &str); 6] = [
+const STROKES: [(&str, &str); Method::ALL.len()] = [
     ("#000000", ""),
     ("#d55e00", "8 4"),
     ("#0072b2", "3 3"),
     ("#009e73", "10 3 3 3"),
     ("#cc79a7", "6 2"),
     ("#e69f00", "2 2"),
+    ("#56b4e9", "12 4"),
+    ("#56b4e9", "4 2 1 2"),
+    ("#777777", "1 3"),
 ];
 
 /// Recall against false findings a day, one line for each method.
@@ -117,13 +121,12 @@ fn y_of(recall: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::rivals::Method;
 
     #[test]
     fn a_curve_is_drawn_as_a_staircase_of_its_best_points() {
         let point = |false_per_day, recall| Point { false_per_day, recall, cut: 1.0 };
         let points = vec![point(1.0, 0.5), point(0.01, 0.2), point(10.0, 0.4)];
-        let svg = to_svg(&[Curve { method: Method::Rita, points }]);
+        let svg = to_svg(&[Curve { method: Method::Rita, runs: 1, points }]);
         let expected = "d=\"M60.0 400.0H60.0V326.0H244.0V215.0H520.0\"";
         assert!(svg.contains(expected), "{svg}");
         assert!(svg.contains("RITA beacon score") && svg.ends_with("</svg>\n"));

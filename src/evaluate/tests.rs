@@ -26,6 +26,7 @@ fn terms(names: &[&str]) -> Terms {
         services: 12,
         budget: Budget::default(),
         compares: false,
+        notes_features: false,
     }
 }
 
@@ -64,7 +65,7 @@ fn a_branch_is_judged_as_the_commands_judge_the_scenario_generated_whole() {
         let (terms_of_detect, planning) = (DetectTerms::default(), Planning::default());
         let detected = detecting::detect(judged, baseline, terms_of_detect, &planning).unwrap();
 
-        let evaluation = run(&(3..4), &terms(&[name])).unwrap();
+        let evaluation = run(&(3..4), &terms(&[name]), None).unwrap();
         let [outcome] = evaluation.outcomes.as_slice() else { panic!("one run") };
         let stages: Vec<_> = outcome.attacks.iter().map(|attack| attack.stage.clone()).collect();
         assert_eq!(stages, summary.stages, "{name}");
@@ -85,8 +86,8 @@ fn a_branch_is_judged_as_the_commands_judge_the_scenario_generated_whole() {
 #[test]
 fn the_same_seeds_give_the_same_document_whatever_thread_was_first() {
     let terms = terms(&["shop", "port-scan", "sweep"]);
-    let first = run(&(5..8), &terms).unwrap();
-    let again = run(&(5..8), &terms).unwrap();
+    let first = run(&(5..8), &terms, None).unwrap();
+    let again = run(&(5..8), &terms, None).unwrap();
     let text = |evaluation: &Evaluation| format!("{:#}", to_json(evaluation));
     assert_eq!(text(&first), text(&again));
     let document = to_json(&first);
@@ -102,7 +103,7 @@ fn the_same_seeds_give_the_same_document_whatever_thread_was_first() {
 #[test]
 fn days_that_are_judged_without_telling_go_on_into_every_branch() {
     let warmed = Terms { warms_up: true, ..terms(&["intrusion", "shop"]) };
-    let evaluation = run(&(3..4), &warmed).unwrap();
+    let evaluation = run(&(3..4), &warmed, None).unwrap();
     let [shop, intrusion] = evaluation.outcomes.as_slice() else { panic!("two runs") };
     assert!(shop.findings.is_empty(), "{:?}", shop.findings);
     let found: Vec<_> = intrusion.attacks.iter().map(|a| a.detection.is_some()).collect();
@@ -112,7 +113,7 @@ fn days_that_are_judged_without_telling_go_on_into_every_branch() {
 #[test]
 fn other_methods_find_what_they_are_made_for() {
     let compared = Terms { compares: true, ..terms(&["shop", "sweep", "lateral-move"]) };
-    let evaluation = run(&(3..4), &compared).unwrap();
+    let evaluation = run(&(3..4), &compared, None).unwrap();
     let curves = curves(&evaluation.outcomes);
     let found = |method: Method, attack: &str| {
         let curve = curves.iter().find(|curve| curve.method == method).unwrap();

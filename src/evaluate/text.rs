@@ -43,7 +43,12 @@ pub(super) fn methods(curves: &[Curve], total: &Score) -> Table {
     head.push(format!("false a day at {}", number(recall, 3)));
     head.extend(["most".to_owned(), "false a day".to_owned()]);
     let row = |curve: &Curve| {
-        let mut row = vec![curve.method.name().to_owned()];
+        let name = curve.method.name();
+        let mut row = vec![if curve.runs == total.runs {
+            name.to_owned()
+        } else {
+            format!("{name}, {} of {} runs", curve.runs, total.runs)
+        }];
         row.extend(compare::RATES.map(|rate| format!("{:.3}", curve.recall_at(rate))));
         row.push(number(recall.and_then(|recall| curve.false_at(recall)), 2));
         let most = curve.recall_at(f64::INFINITY);

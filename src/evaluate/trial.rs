@@ -15,9 +15,10 @@ use model::fold::FoldOptions;
 use model::identity::{Directory, IdentityOptions};
 
 use super::compare::{self, Weighed};
+use super::features::{Chapter, Features, Row, write_judged, write_learned};
 use super::feed::Feed;
 use super::rivals::{Alarm, Method, Rivals};
-use super::watched::{Learning, Past, Told, Watched};
+use super::watched::{Beside, Learning, Past, Told, Watched};
 use crate::advice::Planning;
 use crate::judging::Judging;
 
@@ -43,6 +44,8 @@ pub(crate) struct Terms {
     pub(crate) budget: Budget,
     /// Whether other methods judge the same.
     pub(crate) compares: bool,
+    /// Whether windows are noted for methods that judge elsewhere.
+    pub(crate) notes_features: bool,
 }
 
 /// What came of judging one scenario under one seed.
@@ -96,21 +99,50 @@ impl Found {
     }
 }
 
+/// What came of one seed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Judged {
+    pub(crate) outcomes: Vec<Outcome>,
+    /// Its windows' features as lines of CSV, if they were noted.
+    pub(crate) features: String,
+}
+
 /// Judges every scenario under one seed.
-pub(crate) fn run(seed: u64, terms: &Terms) -> Result<Vec<Outcome>> {
+pub(crate) fn run(seed: u64, terms: &Terms) -> Result<Judged> {
     let mut by_history: BTreeMap<&str, Vec<&'static Scenario>> = BTreeMap::new();
     for scenario in &terms.scenarios {
         by_history.entry(scenario.history()).or_default().push(scenario);
     }
-    let mut outcomes = Vec::new();
-    for scenarios in by_history.values() {
+    let Judged { mut outcomes, mut features } = Judged::default();
+    for (name, scenarios) in by_history {
         let Some(first) = scenarios.first() else { continue };
-        let history = History::learn(seed, first, terms)?;
+        let (topology, history) = (terms.topology(seed), name);
+        let chapter = Chapter { seed, topology, history };
+        let mut history = History::learn(seed, first, terms)?;
+        write_learned(chapter, &history.learning.beside.take_rows(), &mut features);
         for scenario in scenarios {
-            outcomes.push(history.judge(scenario, terms)?);
+            let (outcome, rows) = history.judge(scenario, terms)?;
+            write_judged(chapter, &outcome, &rows, &mut features);
+            outcomes.push(outcome);
         }
     }
-    Ok(outcomes)
+    Ok(Judged { outcomes, features })
+}
+
+impl Terms {
+    /// Whose services a seed's estate has.
+    fn topology(&self, seed: u64) -> &'static str {
+        let turn = usize::try_from(seed % self.topologies.len().max(1) as u64).unwrap_or(0);
+        self.topologies.get(turn).copied().unwrap_or("shop")
+    }
+
+    /// What goes on beside the judge.
+    fn beside(&self) -> Beside {
+        Beside {
+            rivals: self.compares.then(Rivals::default),
+            features: self.notes_features.then(Features::default),
+        }
+    }
 }
 
 /// Days that are learned, and what was learned from them.
@@ -124,11 +156,9 @@ struct History {
 
 impl History {
     fn learn(seed: u64, scenario: &Scenario, terms: &Terms) -> Result<Self> {
-        let topologies = &terms.topologies;
-        let turn = usize::try_from(seed % topologies.len().max(1) as u64).unwrap_or(0);
         let options = Options {
             seed,
-            topology: topologies.get(turn).copied().unwrap_or("shop").to_owned(),
+            topology: terms.topology(seed).to_owned(),
             services: terms.services,
             days: terms.learn_days + scenario.judged_days(),
             interval_secs: INTERVAL_SECS,
@@ -144,7 +174,7 @@ impl History {
         } else {
             Past::Learned(Box::default())
         };
-        let mut learning = Learning { past, rivals: terms.compares.then(Rivals::default) };
+        let mut learning = Learning { past, beside: terms.beside() };
         let mut taken = Ok(());
         life.live(learn_until, &mut |page| {
             if taken.is_ok() {
@@ -160,8 +190,9 @@ impl History {
         Ok(Self { seed, life, inventories, feed, learning })
     }
 
-    /// Judges a scenario's days on a branch, as `detect --baseline` would.
-    fn judge(&self, scenario: &'static Scenario, terms: &Terms) -> Result<Outcome> {
+    /// Judges a scenario's days on a branch, as `detect --baseline` would; the rows noted go with what
+    /// came of it.
+    fn judge(&self, scenario: &'static Scenario, terms: &Terms) -> Result<(Outcome, Vec<Row>)> {
         let mut life = self.life.branch(scenario.name)?;
         let mut inventories = self.inventories.clone();
         inventories.extend(read_all(&life.snapshots(life.end()))?);
@@ -172,7 +203,7 @@ impl History {
         let judge = self.learning.past.judge(judge_options(terms));
         let planning = Planning::default();
         let judging = Judging::new(judge, i64::MIN, &planning, PlanBudget::default());
-        let mut watched = Watched::new(judging, self.learning.rivals.clone());
+        let mut watched = Watched::new(judging, self.learning.beside.clone());
         let mut taken = Ok(());
         life.live(life.end(), &mut |page| {
             if taken.is_ok() {
@@ -181,10 +212,11 @@ impl History {
         });
         taken?;
         feed.finish(&mut watched)?;
+        let rows = watched.beside.take_rows();
         let (told, alarms) = watched.findings(&feed.directory);
         let mut stages = life.stages();
         stages.retain(|stage| stage.last_seen >= life.learn_until());
-        Ok(Outcome {
+        let outcome = Outcome {
             scenario: scenario.name,
             seed: self.seed,
             judged_days: scenario.judged_days(),
@@ -192,7 +224,8 @@ impl History {
             weighed: if terms.compares { weigh(&told, alarms, &stages) } else { Vec::new() },
             findings: told.iter().map(|told| found(told, &stages)).collect(),
             attacks: stages.into_iter().map(|stage| attack(stage, &told)).collect(),
-        })
+        };
+        Ok((outcome, rows))
     }
 }
 
@@ -237,7 +270,7 @@ fn weigh(told: &[Told], alarms: Vec<Alarm>, stages: &[Stage]) -> Vec<Weighed> {
         let alarms: Vec<_> = its_own.map(|(key, alarm)| (key.as_str(), alarm)).collect();
         compare::weigh(method, &alarms, stages)
     };
-    Method::ALL.iter().map(weighed).collect()
+    Method::ALL.iter().filter(|method| !method.is_read()).map(weighed).collect()
 }
 
 fn found(told: &Told, stages: &[Stage]) -> Found {

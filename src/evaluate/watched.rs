@@ -8,6 +8,7 @@ use model::activity::Activity;
 use model::baseline::{self, Baseline, Flagged};
 use model::identity::{Directory, Party};
 
+use super::features::{Features, Row};
 use super::rivals::{Alarm, Rivals};
 use super::truth::Trace;
 use crate::closing::Windows;
@@ -19,11 +20,47 @@ struct Watch {
     windows: BTreeMap<DeviationKey, Vec<i64>>,
 }
 
+/// What goes on beside the judge, on the windows it sees.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Beside {
+    /// Other methods.
+    pub(super) rivals: Option<Rivals>,
+    /// What detectors elsewhere are given.
+    pub(super) features: Option<Features>,
+}
+
+impl Beside {
+    fn learn(&mut self, activity: &Activity) {
+        if let Some(rivals) = &mut self.rivals {
+            rivals.learn(activity);
+        }
+        self.note(activity);
+    }
+
+    fn judge(&mut self, activity: &Activity) {
+        if let Some(rivals) = &mut self.rivals {
+            rivals.judge(activity);
+        }
+        self.note(activity);
+    }
+
+    fn note(&mut self, activity: &Activity) {
+        if let Some(features) = &mut self.features {
+            features.take(activity);
+        }
+    }
+
+    /// The rows noted so far.
+    pub(super) fn take_rows(&mut self) -> Vec<Row> {
+        self.features.as_mut().map(Features::take_rows).unwrap_or_default()
+    }
+}
+
 /// Judges and takes note, other methods beside it.
 pub(super) struct Watched<'a> {
     judging: Judging<'a>,
     watches: BTreeMap<String, Watch>,
-    rivals: Option<Rivals>,
+    pub(super) beside: Beside,
 }
 
 /// What takes in the days before the judged ones.
@@ -37,7 +74,7 @@ pub(super) enum Past {
 /// The days before the judged ones, other methods beside them.
 pub(super) struct Learning {
     pub(super) past: Past,
-    pub(super) rivals: Option<Rivals>,
+    pub(super) beside: Beside,
 }
 
 impl Past {
@@ -68,9 +105,7 @@ impl Windows for Learning {
     }
 
     fn take(&mut self, activity: &Activity, _: &Directory) -> Result<()> {
-        if let Some(rivals) = &mut self.rivals {
-            rivals.learn(activity);
-        }
+        self.beside.learn(activity);
         match &mut self.past {
             Past::Learned(baseline) => baseline::learn(baseline, activity, &Flagged::default()),
             Past::WarmedUp(judge) => drop(judge.judge(activity)),
@@ -86,13 +121,13 @@ pub(super) struct Told {
 }
 
 impl<'a> Watched<'a> {
-    pub(super) fn new(judging: Judging<'a>, rivals: Option<Rivals>) -> Self {
-        Self { judging, watches: BTreeMap::new(), rivals }
+    pub(super) fn new(judging: Judging<'a>, beside: Beside) -> Self {
+        Self { judging, watches: BTreeMap::new(), beside }
     }
 
     /// All findings, as they are told at the end, and the other methods' alarms.
     pub(super) fn findings(mut self, directory: &Directory) -> (Vec<Told>, Vec<Alarm>) {
-        let alarms = self.rivals.map(Rivals::into_alarms).unwrap_or_default();
+        let alarms = self.beside.rivals.map(Rivals::into_alarms).unwrap_or_default();
         let findings = self.judging.findings(directory);
         let watches = &self.watches;
         let traces = |id: &str| watches.get(id).map(traces).unwrap_or_default();
@@ -108,9 +143,7 @@ impl Windows for Watched<'_> {
     }
 
     fn take(&mut self, activity: &Activity, directory: &Directory) -> Result<()> {
-        if let Some(rivals) = &mut self.rivals {
-            rivals.judge(activity);
-        }
+        self.beside.judge(activity);
         self.judging.take(activity, directory)?;
         for episode in self.judging.judge.episodes().open() {
             note(&mut self.watches, episode, activity.start);

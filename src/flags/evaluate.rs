@@ -39,6 +39,14 @@ pub(crate) struct EvaluateArgs {
     /// robust z-scores.
     #[arg(long)]
     pub(crate) compare: bool,
+    /// Also take in what other methods made of the windows that --features wrote, as
+    /// `benches/pyod_compare.py` writes it.
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    pub(crate) also: Option<PathBuf>,
+    /// Write every workload's windows in numbers (CSV), the learned ones and the judged ones, with the
+    /// truth: what methods that judge elsewhere are given. Tens of megabytes a seed; see benches/README.md.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) features: Option<PathBuf>,
     /// How to print the result.
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,

@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 
 use detect::Kind;
 use model::activity::{Activity, Conversation};
+use model::baseline::{WorkloadWindow, workload_windows};
+use model::identity::Infrastructure;
 
 use super::truth::Trace;
 
@@ -31,18 +33,32 @@ pub(crate) enum Method {
     FirstSeenService,
     /// The robust z-score of a window's volumes.
     RobustZ,
+    /// Outliers by the empirical distributions of a window's features.
+    Ecod,
+    /// Outliers by histograms of a window's features.
+    Hbos,
+    /// Outliers by how soon random cuts isolate a window.
+    IsolationForest,
 }
 
 impl Method {
     /// All of them, this program first.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Tidegate,
         Self::Rita,
         Self::Zeek,
         Self::FirstSeenAddress,
         Self::FirstSeenService,
         Self::RobustZ,
+        Self::Ecod,
+        Self::Hbos,
+        Self::IsolationForest,
     ];
+
+    /// Whether it judges elsewhere, and what came of it is read.
+    pub(crate) fn is_read(self) -> bool {
+        matches!(self, Self::Ecod | Self::Hbos | Self::IsolationForest)
+    }
 
     /// Its name in reports.
     pub(crate) fn name(self) -> &'static str {
@@ -53,6 +69,9 @@ impl Method {
             Self::FirstSeenAddress => "first-seen edge, by address",
             Self::FirstSeenService => "first-seen edge, by service",
             Self::RobustZ => "robust z of volumes",
+            Self::Ecod => "ECOD",
+            Self::Hbos => "HBOS",
+            Self::IsolationForest => "Isolation Forest",
         }
     }
 }
@@ -132,14 +151,19 @@ impl About<'_> {
 /// The conversations that one of our own opened, with its address.
 fn opened(activity: &Activity) -> impl Iterator<Item = &Conversation> {
     activity.conversations.iter().filter(|c| {
-        c.client
-            .workload()
-            .is_some_and(|w| !w.infrastructure.is_some_and(model::identity::Infrastructure::relays))
+        c.client.workload().is_some_and(|w| !w.infrastructure.is_some_and(Infrastructure::relays))
     })
 }
 
+/// The windows of workloads that do work of their own.
+pub(super) fn working_windows(activity: &Activity) -> impl Iterator<Item = WorkloadWindow<'_>> {
+    let relays =
+        |w: &WorkloadWindow<'_>| w.workload.infrastructure.is_some_and(Infrastructure::relays);
+    workload_windows(activity).into_iter().filter(move |window| !relays(window))
+}
+
 /// The middle of numbers, which are brought into order.
-fn median(numbers: &mut [f64]) -> f64 {
+pub(super) fn median(numbers: &mut [f64]) -> f64 {
     quantile(numbers, 0.5)
 }
 
@@ -154,7 +178,7 @@ fn quantile(numbers: &mut [f64], share: f64) -> f64 {
 }
 
 /// The median absolute deviation from the median.
-fn deviation(numbers: &mut [f64]) -> f64 {
+pub(super) fn deviation(numbers: &mut [f64]) -> f64 {
     let middle = median(numbers);
     let mut off: Vec<f64> = numbers.iter().map(|number| (number - middle).abs()).collect();
     median(&mut off)

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::activity::Activity;
-use model::baseline::{Measure, WorkloadWindow, workload_windows};
-use model::identity::Infrastructure;
+use model::baseline::Measure;
 
-use super::{About, Alarm, Method, deviation, median};
+use super::{About, Alarm, Method, deviation, median, working_windows};
 
 /// A score of 1 is at this z.
 const USUAL_CUT: f64 = 3.5;
@@ -45,7 +44,7 @@ pub(super) struct Volumes {
 impl Volumes {
     pub(super) fn learn(&mut self, activity: &Activity) {
         self.usual = None;
-        for window in windows(activity) {
+        for window in working_windows(activity) {
             let known = self.known.entry(Arc::clone(&window.workload.service)).or_default();
             for (values, measure) in known.iter_mut().zip(MEASURES) {
                 values.push((window.measure(measure) as f64).ln_1p());
@@ -59,7 +58,7 @@ impl Volumes {
             std::mem::take(known).into_iter().map(|(name, values)| (name, summed(values))).collect()
         });
         let mut alarms = Vec::new();
-        for window in windows(activity) {
+        for window in working_windows(activity) {
             let Some(usual) = usual.get(&window.workload.service) else { continue };
             let z = MEASURES.iter().zip(usual).map(|(&measure, (middle, spread))| {
                 ((window.measure(measure) as f64).ln_1p() - middle) / spread
@@ -77,12 +76,7 @@ impl Volumes {
     }
 }
 
-fn windows(activity: &Activity) -> impl Iterator<Item = WorkloadWindow<'_>> {
-    let relays =
-        |w: &WorkloadWindow<'_>| w.workload.infrastructure.is_some_and(Infrastructure::relays);
-    workload_windows(activity).into_iter().filter(move |window| !relays(window))
-}
-
+/// Middle and spread of numbers, measure by measure.
 fn summed(values: [Vec<f64>; MEASURES.len()]) -> Usual {
     values.map(|mut values| {
         let spread = (TO_STANDARD * deviation(&mut values)).max(SPREAD_MIN);
