@@ -27,6 +27,12 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Ending> {
         summary.files,
         out.display()
     )?;
+    if let Some(wanted) = args.records.filter(|&wanted| missed(wanted, summary.records)) {
+        output::note(&format!(
+            "--records {wanted} is out of reach: of so many days and services there is a least and a most. \
+             Change --days or --services"
+        ));
+    }
     for stage in &summary.stages {
         let server = stage.server.as_deref().unwrap_or("many");
         let port = stage.port.map_or_else(String::new, |port| format!(":{port}"));
@@ -35,6 +41,11 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Ending> {
     }
     stdout.flush()?;
     Ok(Ending::Ran)
+}
+
+/// Whether it is not even about as many.
+fn missed(wanted: u64, written: u64) -> bool {
+    wanted.abs_diff(written) > wanted / 4
 }
 
 fn list() -> Result<Ending> {
