@@ -9,7 +9,9 @@
 //!
 //! A prior stands beside what was seen and is worth [`PRIOR_DAYS`]: at a ratio of one a class costs its
 //! share of one false finding a day, at a tenth a tenth of it, and above one as much as the ratio's square
-//! root, since the cuts are where traffic is rare. It has the word alone until so much time was held back. What is told costs at most the class's share of the budget.
+//! root, since the cuts are where traffic is rare. It has the word alone until so much time was held back.
+//! Beyond a hundred it has no opinion: nothing is told without held-back time, and then that decides. What is
+//! told costs at most the class's share of the budget.
 //!
 //! Shape checks bring their own null, and time held back has no say in them: ten scans in a month make
 //! the eleventh no less of one. Their cut goes with the budget alone.
@@ -35,26 +37,30 @@ const PRIOR_DAYS: f64 = 3.0;
 pub(crate) const CALIBRATED_AFTER_DAYS: f64 = 7.0;
 
 /// What is less surprising than this is not even a candidate at any budget.
-pub(crate) const RATIO_MAX: f64 = 300.0;
+const RATIO_MAX: f64 = 100_000.0;
 
 /// The same at one false finding a day.
 const RATIO_MAX_AT_ONE: f64 = 30.0;
 
 /// What is not even a candidate at a budget.
 pub(crate) fn ratio_max(budget: Budget) -> f64 {
-    (RATIO_MAX_AT_ONE * budget.of_a_day().max(1.0)).min(RATIO_MAX)
+    (RATIO_MAX_AT_ONE * budget.of_a_day().max(1.0).powf(3.5)).min(RATIO_MAX)
 }
 
-/// By how much a budget moves the cuts that checks have by themselves: [`prior`] the other way round.
+/// By how much a budget moves the cuts that checks have by themselves: [`prior`] the other way round, as far
+/// as it knows.
 pub(crate) fn cut_scale(budget: Budget) -> f64 {
     let budget = budget.of_a_day();
     if budget <= 1.0 { budget } else { budget * budget }
 }
 
-/// What a ratio costs as a share of what a ratio of one does.
+/// What a ratio costs as a share of what a ratio of one does, as far as the prior has an opinion.
 fn prior(ratio: f64) -> f64 {
-    if ratio <= 1.0 { ratio } else { ratio.sqrt() }
+    if ratio <= 1.0 { ratio } else { ratio.min(PRIOR_KNOWS).sqrt() }
 }
+
+/// The ratio up to which the prior says how fast chance rises.
+const PRIOR_KNOWS: f64 = 100.0;
 
 /// The most surprising blocks, from which the tail beyond them is drawn.
 const TAIL_BLOCKS: usize = 20;
@@ -156,7 +162,7 @@ impl Calibration {
         let budget = self.budget.of_a_day();
         match Class::of(deviation.kind) {
             Some(class) => self.rate_per_day(start, class, ratio) <= Class::SHARE * budget,
-            None => prior(ratio) <= budget,
+            None => ratio <= PRIOR_KNOWS && prior(ratio) <= budget,
         }
     }
 
@@ -173,7 +179,8 @@ impl Calibration {
         let until = (block * BLOCK_SECS).max(begun);
         let days = (until - begun).min(KEPT_SECS) as f64 / DAY_SECS as f64;
         if days < PRIOR_DAYS {
-            return Class::SHARE * prior(ratio);
+            let is_known = ratio <= PRIOR_KNOWS;
+            return if is_known { Class::SHARE * prior(ratio) } else { f64::INFINITY };
         }
         let seen = exceeding(self.scores_before(block, class), -ratio.ln());
         (seen + PRIOR_DAYS * Class::SHARE * prior(ratio)) / (days + PRIOR_DAYS)

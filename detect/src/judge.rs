@@ -59,7 +59,8 @@ impl Judge {
     /// A judge with a baseline, empty if there is none.
     pub fn new(options: JudgeOptions, baseline: Baseline) -> Self {
         let mut calibration = Calibration::new(options.budget);
-        if let Some((since, past)) = novelty::past(&baseline, options.window_secs) {
+        let ratio_max = calibration::ratio_max(options.budget);
+        if let Some((since, past)) = novelty::past(&baseline, options.window_secs, ratio_max) {
             calibration.know(Class::Novelty, since, past);
         }
         Self {

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use model::baseline::{Baseline, Direction, EdgeEvidence, EdgeKey, Measure, ServiceEvidence};
 
-use crate::calibration::RATIO_MAX;
+/// Of what was known before, so much is kept at any budget: a tail takes more than what would be told.
+const PAST_RATIO_MAX: f64 = 300.0;
 
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
@@ -198,7 +199,11 @@ impl Novelty {
 
 /// What a baseline tells of the past: from when on novelty meant something, and what was new then, with
 /// its time, service and ratio as it would be judged at the end. `None` if it is too short to tell.
-pub(crate) fn past(baseline: &Baseline, window_secs: i64) -> Option<(i64, Vec<PastNovelty>)> {
+pub(crate) fn past(
+    baseline: &Baseline,
+    window_secs: i64,
+    ratio_max: f64,
+) -> Option<(i64, Vec<PastNovelty>)> {
     let (from, until) = (baseline.learned.from?, baseline.learned.until?);
     if until - from <= LONG_KNOWN_SECS {
         return None;
@@ -219,7 +224,7 @@ pub(crate) fn past(baseline: &Baseline, window_secs: i64) -> Option<(i64, Vec<Pa
             past.extend(news.map(|(_, time)| (time, Arc::clone(service), ratio)));
         }
     }
-    past.retain(|(_, _, ratio)| *ratio <= RATIO_MAX);
+    past.retain(|(_, _, ratio)| *ratio <= ratio_max.max(PAST_RATIO_MAX));
     Some((from + LONG_KNOWN_SECS, past))
 }
 

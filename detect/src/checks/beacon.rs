@@ -15,7 +15,6 @@ use model::identity::{Address, Outside, Party};
 
 use super::regular::{self, COLLAPSE_SECS, EVENTS_MAX, EVENTS_MIN, Regularity};
 use super::sample;
-use crate::calibration::RATIO_MAX;
 use crate::deviation::{Deviation, Fact, Kind};
 
 /// The cut for a series with gates passed.
@@ -24,6 +23,9 @@ const P_MAX: f64 = 1e-3;
 /// The cut for one the baseline knows: it had its chance to look regular many times before. A timer
 /// passes it with a few beats more.
 const LEARNED_P_MAX: f64 = 1e-6;
+
+/// What is so many times over its cut is still a candidate at larger budgets.
+const LAX: f64 = 300.0;
 
 /// Faster than this it is polling, and under the resolution of the records.
 const PERIOD_SECS_MIN: f64 = 40.0;
@@ -120,7 +122,7 @@ impl Beacons {
             }
             let Some(regularity) = self.judge(&key) else { continue };
             let is_learned = was_learned(baseline, window, &key, other, &self.series[&key]);
-            if !is_learned || regularity.p_value <= LEARNED_P_MAX * RATIO_MAX {
+            if !is_learned || regularity.p_value <= LEARNED_P_MAX * LAX {
                 found.push(self.deviation(window, &key, other, c, regularity, is_learned));
             }
         }
@@ -148,7 +150,7 @@ impl Beacons {
         let is_timed =
             |p_max| regularity.p_value <= p_max && regularity.period_secs >= PERIOD_SECS_MIN;
         series.regular_since = is_timed(P_MAX).then(|| series.regular_since.unwrap_or(times[0]));
-        let passes = is_timed(P_MAX * RATIO_MAX)
+        let passes = is_timed(P_MAX * LAX)
             && series.is_short_lived(self.interval_secs, regularity.period_secs)
             && series.is_covering(regularity.period_secs)
             && self.passes_for_direction(key, *times.last()?);
