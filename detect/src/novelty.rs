@@ -14,6 +14,12 @@ use model::baseline::{Baseline, Direction, EdgeEvidence, EdgeKey, Measure, Servi
 /// Of what was known before, so much is kept at any budget: a tail takes more than what would be told.
 const PAST_RATIO_MAX: f64 = 300.0;
 
+/// What every other service goes to is so much less surprising than what nobody does.
+const COMMON_FACTOR: f64 = 20.0;
+
+/// A network beside one that the service goes to is so much less surprising than one far off.
+const NEIGHBOUR_FACTOR: f64 = 10.0;
+
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 
@@ -209,19 +215,26 @@ pub(crate) fn past(
         return None;
     }
     let hour = until.div_euclid(3600) + 1;
-    let mut past = Vec::new();
+    let (mut past, mut openers) = (Vec::new(), Openers::default());
     for (service, evidence) in baseline.services.unordered() {
         let Some(seen) = evidence.seen() else { continue };
+        let allotments = allotments(evidence);
         for novel in Novel::ALL {
             let Rate { windows, new } = rate_of(evidence, novel, hour, window_secs);
             let rate = Rate { windows, new: new.saturating_sub(1) };
             let ratio = rate.cut_ratio() / novel.weight();
             let began = |peer: &str| peer_began(baseline, peer);
-            let news = firsts(evidence, novel).into_iter().filter(|((peer, ..), time)| {
+            let news = firsts(evidence, novel).into_values().filter(|(time, key)| {
                 (seen.first + LONG_KNOWN_SECS..until).contains(time)
-                    && began(peer) + DAY_SECS <= *time
+                    && began(&key.peer) + DAY_SECS <= *time
             });
-            past.extend(news.map(|(_, time)| (time, Arc::clone(service), ratio)));
+            past.extend(news.map(|(time, key)| {
+                let known = place(key).and_then(|place| allotments.get(&place));
+                let is_near =
+                    novel == Novel::OutsideNetwork && known.is_some_and(|&known| known < time);
+                let common = how_common(&mut openers, baseline, novel, key, is_near);
+                (time, Arc::clone(service), ratio * common)
+            }));
         }
     }
     past.retain(|(_, _, ratio)| *ratio <= ratio_max.max(PAST_RATIO_MAX));
@@ -234,15 +247,33 @@ fn peer_began(baseline: &Baseline, peer: &str) -> i64 {
     service.and_then(ServiceEvidence::seen).map_or(i64::MIN / 2, |seen| seen.first)
 }
 
-/// When each thing of a class was first established with nothing said against it, Unix seconds.
-fn firsts(evidence: &ServiceEvidence, novel: Novel) -> BTreeMap<(&str, u16, u8), i64> {
-    let mut first: BTreeMap<(&str, u16, u8), i64> = BTreeMap::new();
+/// When each thing of a class was first established with nothing said against it, Unix seconds, and by
+/// which edge.
+fn firsts(evidence: &ServiceEvidence, novel: Novel) -> BTreeMap<(&str, u16, u8), (i64, &EdgeKey)> {
+    let mut first: BTreeMap<(&str, u16, u8), (i64, &EdgeKey)> = BTreeMap::new();
     for (key, edge) in evidence.edges.unordered() {
         let Some(identity) = identity_as(novel, key) else { continue };
-        let known = first.entry(identity).or_insert(i64::MAX);
-        *known = (*known).min(edge.settled);
+        let known = first.entry(identity).or_insert((edge.settled, key));
+        *known = (*known).min((edge.settled, key));
     }
     first
+}
+
+/// How much less surprising something new is for what others do, and what the service does nearby.
+pub(crate) fn how_common(
+    openers: &mut Openers,
+    baseline: &Baseline,
+    novel: Novel,
+    key: &EdgeKey,
+    is_near: bool,
+) -> f64 {
+    if novel == Novel::OutsidePort {
+        // That others go out by a port says nothing for a service that never did.
+        return 1.0;
+    }
+    let (openers, clients) = openers.of(baseline, key);
+    let by_others = 1.0 + COMMON_FACTOR * openers as f64 / clients.max(1) as f64;
+    by_others * if is_near { NEIGHBOUR_FACTOR } else { 1.0 }
 }
 
 /// The rate from the hours before `hour`. Only what was established and not held against the service
@@ -264,7 +295,8 @@ fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64
     let from = if is_long_known { from_hour * 3600 } else { seen.first + window_secs };
     let new: BTreeSet<i64> = firsts(evidence, novel)
         .into_values()
-        .filter(|&time| (from..before).contains(&time))
+        .map(|(time, _)| time)
+        .filter(|time| (from..before).contains(time))
         .map(|time| time.div_euclid(window_secs))
         .collect();
     let begun =
@@ -303,12 +335,33 @@ pub(crate) fn is_network_known(evidence: &ServiceEvidence, key: &EdgeKey) -> boo
 /// Whether a service was in a network beside it, by the same port: providers move their names about among
 /// their addresses.
 pub(crate) fn is_neighbour_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
-    let Some(allotment) = allotment(&key.peer) else { return false };
-    evidence.edges.unordered().any(|(other, edge)| {
-        (other.direction, other.port, other.protocol) == (key.direction, key.port, key.protocol)
-            && self::allotment(&other.peer) == Some(allotment)
-            && is_there(edge)
-    })
+    let place_of_key = place(key);
+    place_of_key.is_some()
+        && evidence
+            .edges
+            .unordered()
+            .any(|(other, edge)| place(other) == place_of_key && is_there(edge))
+}
+
+/// When a service first was in each block of addresses by each port, Unix seconds.
+fn allotments(evidence: &ServiceEvidence) -> HashMap<Neighbourhood, i64> {
+    let mut first = HashMap::new();
+    for (key, edge) in evidence.edges.unordered() {
+        let Some(place) = place(key) else { continue };
+        let known = first.entry(place).or_insert(edge.settled);
+        *known = edge.settled.min(*known);
+    }
+    first
+}
+
+/// A block of addresses outside, and a port.
+type Neighbourhood = ((bool, [u8; 4]), u16, u8);
+
+fn place(key: &EdgeKey) -> Option<Neighbourhood> {
+    if key.direction != Direction::Out {
+        return None;
+    }
+    Some((allotment(&key.peer)?, key.port, key.protocol))
 }
 
 /// The block of addresses that a network outside is likely to be allotted from: a /16, and of IPv6 a /32.

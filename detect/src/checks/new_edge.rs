@@ -32,12 +32,6 @@ const SERVER_BIRTH_SECS: i64 = 24 * 3600;
 const ADMIN_WEIGHT: f64 = 3.0;
 const AWS_WEIGHT: f64 = 0.3;
 
-/// What every other service goes to is so much less surprising than what nobody does.
-const COMMON_FACTOR: f64 = 20.0;
-
-/// A network beside one that the service goes to is so much less surprising than one far off.
-const NEIGHBOUR_FACTOR: f64 = 10.0;
-
 /// With fewer clients than this nothing can be said about a newborn: `½ / (n + 1)` exceeds the cut.
 const BIRTH_CLIENTS_MIN: u64 = 9;
 
@@ -96,7 +90,10 @@ fn by_rate(
     if cut_ratio > context.ratio_max || is_old() {
         return None;
     }
-    let cut_ratio = cut_ratio * how_common(context, evidence, novel, key);
+    let is_near = novel == Novel::OutsideNetwork && novelty::is_neighbour_known(evidence, key);
+    let baseline = context.baseline;
+    let common = novelty::how_common(context.openers, baseline, novel, key, is_near);
+    let cut_ratio = cut_ratio * common;
     let facts = BTreeMap::from([
         ("windows_observed", Fact::Number(rate.windows as f64)),
         ("windows_with_something_new", Fact::Number(rate.new as f64)),
@@ -107,23 +104,6 @@ fn by_rate(
     ]);
     let p_value = rate.p_value();
     (cut_ratio <= context.ratio_max).then_some(News { p_value, cut_ratio, facts })
-}
-
-/// How much less surprising it is for what others do, and what the service does nearby.
-fn how_common(
-    context: &mut Context<'_>,
-    evidence: &ServiceEvidence,
-    novel: Novel,
-    key: &EdgeKey,
-) -> f64 {
-    if novel == Novel::OutsidePort {
-        // That others go out by a port says nothing for a service that never did.
-        return 1.0;
-    }
-    let (openers, clients) = context.openers.of(context.baseline, key);
-    let by_others = 1.0 + COMMON_FACTOR * openers as f64 / clients.max(1) as f64;
-    let is_near = novel == Novel::OutsideNetwork && novelty::is_neighbour_known(evidence, key);
-    by_others * if is_near { NEIGHBOUR_FACTOR } else { 1.0 }
 }
 
 fn what_is_new(evidence: &ServiceEvidence, key: &EdgeKey) -> Option<Novel> {
