@@ -27,7 +27,7 @@ pub(crate) struct Judging<'a> {
     /// Plans made for findings that are closed.
     budget: PlanBudget,
     closed: Vec<Finding>,
-    /// Findings that changed since [`Judging::news`] was last asked, and the start of the window that
+    /// Findings that changed since `news` was last asked, and the start of the window that
     /// changed them last, Unix seconds.
     changed: BTreeMap<String, i64>,
     silence: Silence,

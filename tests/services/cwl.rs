@@ -290,6 +290,10 @@ fn detect_over_a_stretch_of_a_group_tells_what_files_tell() {
     let judged = estate().detect_well(&[&[url.as_str()][..], &range, &format].concat());
     assert!(judged.findings == files.findings, "other findings\n{}", judged.run.stderr);
     let past = [&range[..], &format, &["--learn", "0s", "--cwl-requests", "200"]].concat();
+    let dry = estate().run(&[&["backfill", url.as_str(), "--dry-run"][..], &past].concat());
+    for part in ["25 to judge", "records   about", "25 FilterLogEvents"] {
+        assert!(dry.stdout.contains(part), "{part}: {}{}", dry.stdout, dry.stderr);
+    }
     let judged = estate().judge("backfill", &[&[url.as_str()][..], &past].concat(), &[]);
     assert!(judged.findings == files.findings, "other findings\n{}", judged.run.stderr);
     let kept = estate().detect(&[&url, "--state", "state-of-group"]);
