@@ -16,11 +16,14 @@ use crate::output;
 use crate::pipeline::{self, Outcome, Reading, Tail};
 use crate::sources::{self, Reach, Sources, Wanted};
 use crate::survey::{self, Survey};
-use crate::{described, duration, identity};
+use crate::{clock, described, duration, identity};
 
 /// Windows of 60-second logs are five minutes long, of 600-second logs ten.
 const WINDOW_SECS_OF_60: i64 = 300;
 const WINDOW_SECS_OF_600: i64 = 600;
+
+/// A record that ends later than this from now has a wrong time, whatever clock wrote it, seconds.
+const AHEAD_OF_CLOCK_SECS: i64 = 24 * 3600;
 
 /// Everything needed to read and fold.
 pub(crate) struct ReadPlan {
@@ -119,9 +122,15 @@ impl Ground {
         FoldOptions {
             since: self.wanted.since,
             until: self.wanted.until,
+            not_after: Some(not_after(clock::unix_secs())),
             ..FoldOptions::new(window_secs(interval_secs))
         }
     }
+}
+
+/// The latest time a record may end at, as of now, Unix seconds.
+pub(crate) fn not_after(now: i64) -> i64 {
+    now.saturating_add(AHEAD_OF_CLOCK_SECS)
 }
 
 /// The zone hours of the week are counted in.

@@ -29,6 +29,8 @@ pub enum RejectReason {
     BadEnvelope,
     /// More text values in one file than the cap.
     TooManyDistinct,
+    /// It ends later than it can be now.
+    InFuture,
     /// A message whose compression is damaged, cut short, or hides more than the caps allow.
     Undecodable,
 }
@@ -47,6 +49,7 @@ impl RejectReason {
         Self::MissingValue,
         Self::BadEnvelope,
         Self::TooManyDistinct,
+        Self::InFuture,
         Self::Undecodable,
     ];
 
@@ -64,6 +67,7 @@ impl RejectReason {
             Self::MissingValue => "missing-value",
             Self::BadEnvelope => "bad-envelope",
             Self::TooManyDistinct => "too-many-distinct",
+            Self::InFuture => "in-future",
             Self::Undecodable => "undecodable",
         }
     }

@@ -136,6 +136,7 @@ impl<'a> Consumer<'a> {
         now: Now,
     ) -> Result<Share> {
         self.inputs.polled(inputs, now);
+        self.folders.set_not_after(plan::not_after(now.unix_secs));
         let share = self.folders.fold(deliveries, reader)?;
         for (input, newest) in &share.newest {
             self.inputs.brought(input, *newest, now);

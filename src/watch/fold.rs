@@ -66,6 +66,12 @@ impl Folders {
         Self { cores, recent, of_input: BTreeMap::new(), fold, decode }
     }
 
+    /// Records that end later from now on cannot be, Unix seconds.
+    pub(crate) fn set_not_after(&mut self, time: i64) {
+        self.fold.not_after = Some(time);
+        self.cores.iter_mut().for_each(|core| core.aggregator.set_not_after(time));
+    }
+
     /// Folds all of it.
     pub(crate) fn fold(&mut self, deliveries: &[Delivery], reader: &Reader) -> Result<Share> {
         let mut bytes: Vec<Vec<&Delivery>> = vec![Vec::new(); self.cores.len()];

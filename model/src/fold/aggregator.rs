@@ -26,6 +26,9 @@ pub struct FoldOptions {
     pub since: Option<i64>,
     /// Records ending at or after this are outside the range, Unix seconds.
     pub until: Option<i64>,
+    /// Records ending after this cannot be, Unix seconds: each would keep a window open until then, and
+    /// make the evidence look older than it is.
+    pub not_after: Option<i64>,
 }
 
 impl FoldOptions {
@@ -37,6 +40,7 @@ impl FoldOptions {
             conversations_per_window_max: 1 << 20,
             since: None,
             until: None,
+            not_after: None,
         }
     }
 }
@@ -86,6 +90,11 @@ impl Aggregator {
     /// How records are folded.
     pub fn options(&self) -> &FoldOptions {
         &self.options
+    }
+
+    /// Records that end later from now on cannot be, Unix seconds.
+    pub fn set_not_after(&mut self, time: i64) {
+        self.options.not_after = Some(time);
     }
 
     /// What became of the records so far; those in open windows are not classed yet.
@@ -223,15 +232,16 @@ enum Unplaced {
     MissingValue,
     OtherResource,
     OutsideRange,
+    InFuture,
 }
 
 impl Unplaced {
     fn count(self, ledger: &mut Ledger) {
+        let mut reject = |reason| *ledger.rejected.entry(reason).or_default() += 1;
         match self {
             Self::Late => ledger.late += 1,
-            Self::MissingValue => {
-                *ledger.rejected.entry(RejectReason::MissingValue).or_default() += 1;
-            }
+            Self::MissingValue => reject(RejectReason::MissingValue),
+            Self::InFuture => reject(RejectReason::InFuture),
             Self::OtherResource => ledger.other_resource += 1,
             Self::OutsideRange => ledger.outside_range += 1,
         }
@@ -255,6 +265,9 @@ fn place(
         || options.until.is_some_and(|until| end >= until)
     {
         return Err(Unplaced::OutsideRange);
+    }
+    if options.not_after.is_some_and(|not_after| end > not_after) {
+        return Err(Unplaced::InFuture);
     }
     let traffic = match class {
         Class::Traffic => Some(rows.traffic(row).ok_or(Unplaced::MissingValue)?),
