@@ -62,6 +62,12 @@ fn prior(ratio: f64) -> f64 {
 /// The ratio up to which the prior says how fast chance rises.
 const PRIOR_KNOWS: f64 = 100.0;
 
+/// Nothing is less likely than this, in e-foldings.
+const LOG_RATIO_MIN: f64 = -500.0;
+
+/// So often is a cut halved to find it to nine digits.
+const HALVINGS: u32 = 48;
+
 /// The most surprising blocks, from which the tail beyond them is drawn.
 const TAIL_BLOCKS: usize = 20;
 
@@ -166,6 +172,19 @@ impl Calibration {
         }
     }
 
+    /// The ratio up to which a deviation of a class is worth its share by itself. It costs the more the
+    /// higher it is, so halving finds it.
+    pub(crate) fn cut(&mut self, start: i64, class: Class) -> f64 {
+        let budget = Class::SHARE * self.budget.of_a_day();
+        let (mut told, mut quiet) = (LOG_RATIO_MIN, ratio_max(self.budget).ln());
+        for _ in 0..HALVINGS {
+            let middle = f64::midpoint(told, quiet);
+            let is_told = self.rate_per_day(start, class, middle.exp()) <= budget;
+            *if is_told { &mut told } else { &mut quiet } = middle;
+        }
+        told.exp()
+    }
+
     /// Days of held-back time behind every judgement of a profile check.
     pub(crate) fn held_days(&self, start: i64) -> f64 {
         let begun = self.since.values().copied().max().unwrap_or(start);
@@ -191,7 +210,9 @@ impl Calibration {
         let (of, scores) = self.scores.entry(class).or_insert((i64::MIN, Vec::new()));
         if *of != block {
             *of = block;
-            let before = self.blocks.range(..(block, Class::Novelty, Arc::from("")));
+            let first_of = |block: i64| (block, Class::Novelty, Arc::from(""));
+            let oldest = block - KEPT_SECS / BLOCK_SECS;
+            let before = self.blocks.range(first_of(oldest)..first_of(block));
             let of_class = before.filter(|((_, other, _), _)| *other == class);
             *scores = of_class.map(|(_, ratio)| -ratio.ln()).collect();
             scores.sort_by(|a, b| b.total_cmp(a));

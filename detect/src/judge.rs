@@ -149,15 +149,16 @@ impl Judge {
         activity: &Activity,
         windows: &[WorkloadWindow<'_>],
     ) -> Vec<Deviation> {
+        let level_cut = self.calibration.cut(activity.start, Class::Level);
         self.siblings.note(&self.baseline, windows, activity.start);
         let mut all = Vec::new();
-        let mut openers = Openers::default();
+        let mut openers = Openers::of_windows(windows);
         for window in windows {
             // What a relay does is its clients' doing, and theirs is seen at them.
             if window.workload.infrastructure.is_some_and(Infrastructure::relays) {
                 continue;
             }
-            all.extend(self.of_workload(activity, window, &mut openers));
+            all.extend(self.of_workload(activity, window, &mut openers, level_cut));
         }
         all.retain(|deviation| !self.options.blind.contains(&deviation.kind));
         all
@@ -168,6 +169,7 @@ impl Judge {
         activity: &Activity,
         window: &WorkloadWindow<'_>,
         openers: &mut Openers,
+        level_cut: f64,
     ) -> Vec<Deviation> {
         let (start, window_secs) = (activity.start, activity.window_secs);
         let scan = self.scans.check(&self.baseline, window, start);
@@ -182,6 +184,7 @@ impl Judge {
             rises: &mut self.rises,
             openers,
             cut_scale: calibration::cut_scale(self.options.budget),
+            level_cut,
             ratio_max: calibration::ratio_max(self.options.budget),
             start,
             window_secs,

@@ -5,20 +5,24 @@
 //! left out, since everything in it is new; of one known for two days or more the first day is, since
 //! most of what is daily is new in it. A service with little history borrows the estate's rate.
 
+mod families;
+mod neighbours;
+mod openers;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::baseline::{Baseline, Direction, EdgeEvidence, EdgeKey, Measure, ServiceEvidence};
+use model::baseline::{
+    Baseline, Direction, EdgeEvidence, EdgeKey, HOURS_KEPT, Measure, ServiceEvidence,
+};
+
+pub(crate) use neighbours::is_neighbour_known;
+use neighbours::{allotments, place};
+pub(crate) use openers::Openers;
+pub(crate) use openers::{FirstMet, how_common};
 
 /// Of what was known before, so much is kept at any budget: a tail takes more than what would be told.
 const PAST_RATIO_MAX: f64 = 300.0;
-
-/// What every other service goes to is so much less surprising than what nobody does.
-const COMMON_FACTOR: f64 = 20.0;
-
-/// A network beside one that the service goes to is so much less surprising than one far off.
-const NEIGHBOUR_FACTOR: f64 = 10.0;
 
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
@@ -232,7 +236,8 @@ pub(crate) fn past(
                 let known = place(key).and_then(|place| allotments.get(&place));
                 let is_near =
                     novel == Novel::OutsideNetwork && known.is_some_and(|&known| known < time);
-                let common = how_common(&mut openers, baseline, novel, key, is_near);
+                let met = FirstMet { service, novel, key, time, is_near };
+                let common = how_common(&mut openers, baseline, &met);
                 (time, Arc::clone(service), ratio * common)
             }));
         }
@@ -259,23 +264,6 @@ fn firsts(evidence: &ServiceEvidence, novel: Novel) -> BTreeMap<(&str, u16, u8),
     first
 }
 
-/// How much less surprising something new is for what others do, and what the service does nearby.
-pub(crate) fn how_common(
-    openers: &mut Openers,
-    baseline: &Baseline,
-    novel: Novel,
-    key: &EdgeKey,
-    is_near: bool,
-) -> f64 {
-    if novel == Novel::OutsidePort {
-        // That others go out by a port says nothing for a service that never did.
-        return 1.0;
-    }
-    let (openers, clients) = openers.of(baseline, key);
-    let by_others = 1.0 + COMMON_FACTOR * openers as f64 / clients.max(1) as f64;
-    by_others * if is_near { NEIGHBOUR_FACTOR } else { 1.0 }
-}
-
 /// The rate from the hours before `hour`. Only what was established and not held against the service
 /// counts as something new: else a scan would make the lateral move that follows it look usual.
 fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64) -> Rate {
@@ -284,13 +272,14 @@ fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64
     let is_long_known = before - seen.first >= LONG_KNOWN_SECS;
     // A whole hour, so that windows and what is new in them are counted from the same time on.
     let from_hour = (seen.first + DAY_SECS).div_euclid(3600) + 1;
+    let from_hour = from_hour.max(hour.saturating_sub(HOURS_KEPT));
     let counted = if is_long_known { from_hour..hour } else { i64::MIN..hour };
     let windows: u64 = evidence
         .measures
         .get(&Measure::Connections)
         .into_iter()
-        .flat_map(|histogram| histogram.range((counted.start, 0)..(counted.end, 0)))
-        .map(|(_, counter)| counter.total())
+        .flat_map(|histogram| histogram.between(counted.clone()))
+        .map(|(_, _, counter)| counter.total())
         .sum();
     let from = if is_long_known { from_hour * 3600 } else { seen.first + window_secs };
     let new: BTreeSet<i64> = firsts(evidence, novel)
@@ -332,90 +321,6 @@ pub(crate) fn is_network_known(evidence: &ServiceEvidence, key: &EdgeKey) -> boo
     })
 }
 
-/// Whether a service was in a network beside it, by the same port: providers move their names about among
-/// their addresses.
-pub(crate) fn is_neighbour_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
-    let place_of_key = place(key);
-    place_of_key.is_some()
-        && evidence
-            .edges
-            .unordered()
-            .any(|(other, edge)| place(other) == place_of_key && is_there(edge))
-}
-
-/// When a service first was in each block of addresses by each port, Unix seconds.
-fn allotments(evidence: &ServiceEvidence) -> HashMap<Neighbourhood, i64> {
-    let mut first = HashMap::new();
-    for (key, edge) in evidence.edges.unordered() {
-        let Some(place) = place(key) else { continue };
-        let known = first.entry(place).or_insert(edge.settled);
-        *known = edge.settled.min(*known);
-    }
-    first
-}
-
-/// A block of addresses outside, and a port.
-type Neighbourhood = ((bool, [u8; 4]), u16, u8);
-
-fn place(key: &EdgeKey) -> Option<Neighbourhood> {
-    if key.direction != Direction::Out {
-        return None;
-    }
-    Some((allotment(&key.peer)?, key.port, key.protocol))
-}
-
-/// The block of addresses that a network outside is likely to be allotted from: a /16, and of IPv6 a /32.
-fn allotment(peer: &str) -> Option<(bool, [u8; 4])> {
-    let (address, _) = peer.split_once('/')?;
-    Some(match address.parse().ok()? {
-        IpAddr::V4(address) => {
-            let [a, b, _, _] = address.octets();
-            (false, [a, b, 0, 0])
-        }
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.octets();
-            (true, [a, b, c, d])
-        }
-    })
-}
-
 fn is_there(edge: &EdgeEvidence) -> bool {
     edge.established.total() > 0
 }
-
-/// How many services opened what, found once per window: within it the evidence stands still.
-#[derive(Debug, Default)]
-pub struct Openers {
-    clients: Option<u64>,
-    by_edge: HashMap<EdgeKey, u64>,
-    /// Of ports that anything may use, whatever the address.
-    by_port: HashMap<(u16, u8), u64>,
-}
-
-impl Openers {
-    /// Of the services that ever opened a connection, how many opened this one.
-    pub(crate) fn of(&mut self, baseline: &Baseline, key: &EdgeKey) -> (u64, u64) {
-        let count = |is: &dyn Fn(&ServiceEvidence) -> bool| {
-            baseline.services.unordered().filter(|(_, evidence)| is(evidence)).count() as u64
-        };
-        let is_client = |evidence: &ServiceEvidence| {
-            evidence.edges.unordered().any(|(edge, _)| edge.direction == Direction::Out)
-        };
-        let clients = *self.clients.get_or_insert_with(|| count(&is_client));
-        let openers = if key.is_inside() || !COMMON_OUTSIDE_PORTS.contains(&key.port) {
-            let opened = |evidence: &ServiceEvidence| {
-                evidence.edges.get(key).is_some_and(|edge| edge.connections.total() > 0)
-            };
-            *self.by_edge.entry(key.clone()).or_insert_with(|| count(&opened))
-        } else {
-            let opened = |evidence: &ServiceEvidence| {
-                evidence.edges.port(Direction::Out, key.port, key.protocol).outside_tried
-            };
-            *self.by_port.entry((key.port, key.protocol)).or_insert_with(|| count(&opened))
-        };
-        (openers, clients)
-    }
-}
-
-/// Ports that anything may use towards the outside.
-pub(crate) const COMMON_OUTSIDE_PORTS: &[u16] = &[53, 80, 123, 443, 853];

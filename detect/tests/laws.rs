@@ -221,7 +221,7 @@ fn a_flagged_spike_hardly_raises_the_tail() {
             baseline.services.iter().find(|(name, _)| &***name == "10.0.0.3").unwrap();
         let histogram = &service.measures[&Measure::BytesOutside];
         let hour = (T0 + 3 * day) / HOUR_SECS;
-        let model = volume_tail(histogram, hour, &mut HourOfWeek::new(TimeZone::UTC)).unwrap();
+        let model = volume_tail(histogram, 0..hour, &mut HourOfWeek::new(TimeZone::UTC)).unwrap();
         model.value_at(1e-5, 0)
     };
     let outward: Vec<Talk> =

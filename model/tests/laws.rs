@@ -10,12 +10,14 @@ mod made;
 use std::sync::Arc;
 
 use fixture::{T0, WINDOW_SECS};
-use ingest::{DecodeOptions, Decoder, Ledger, Origin};
+use ingest::{DecodeOptions, Decoder, Ledger, Origin, RejectReason};
 use made::{Delivery, Disorder, IN_ORDER};
 use model::activity::Activity;
-use model::baseline::{Baseline, Flagged, RangesUse, learn, read, write};
+use model::baseline::{Baseline, Flagged, HOURS_KEPT, Measure, RangesUse, learn, read, write};
 use model::fold::{Aggregator, FoldOptions, WindowState};
 use proptest::prelude::*;
+
+const DAY_SECS: i64 = 86_400;
 
 fn options() -> FoldOptions {
     FoldOptions::new(WINDOW_SECS)
@@ -71,13 +73,19 @@ proptest! {
         talks in made::talks(60),
         since in prop::option::of(0_i64..12_000),
         until in prop::option::of(0_i64..12_000),
+        not_after in prop::option::of(0_i64..12_000),
     ) {
-        let (since, until) = (since.map(|secs| T0 + secs), until.map(|secs| T0 + secs));
+        let [since, until, not_after] =
+            [since, until, not_after].map(|secs| secs.map(|secs| T0 + secs));
         let lines = made::lines(&talks);
-        let settled = made::settled(&lines, &IN_ORDER, &FoldOptions { since, until, ..options() });
+        let ranged = FoldOptions { since, until, not_after, ..options() };
+        let settled = made::settled(&lines, &IN_ORDER, &ranged);
         let is_inside = |end: i64| since.is_none_or(|s| end >= s) && until.is_none_or(|u| end < u);
-        let outside = lines.iter().filter(|line| !is_inside(line.end)).count();
-        prop_assert_eq!(settled.ledger.outside_range, outside as u64);
+        let is_past = |end: i64| not_after.is_none_or(|latest| end <= latest);
+        let count = |of: &dyn Fn(i64) -> bool| lines.iter().filter(|line| of(line.end)).count() as u64;
+        prop_assert_eq!(settled.ledger.outside_range, count(&|end| !is_inside(end)));
+        let in_future = settled.ledger.rejected.get(&RejectReason::InFuture).copied().unwrap_or(0);
+        prop_assert_eq!(in_future, count(&|end| is_inside(end) && !is_past(end)));
         prop_assert_eq!(settled.ledger.records, lines.len() as u64);
         prop_assert!(settled.ledger.balances(), "{}", settled.ledger);
     }
@@ -122,13 +130,22 @@ proptest! {
     }
 
     #[test]
-    fn evidence_merges_exactly(talks in made::talks(60), seed in any::<u64>()) {
-        let activities = made::settled(&made::lines(&talks), &IN_ORDER, &options()).activities;
+    fn evidence_merges_exactly(
+        talks in made::talks(60),
+        seed in any::<u64>(),
+        apart_weeks in prop_oneof![Just(0), 1_i64..6],
+    ) {
+        let mut activities = made::settled(&made::lines(&talks), &IN_ORDER, &options()).activities;
+        // So far apart that the first hours are forgotten by the last.
+        for (n, activity) in (0..).zip(&mut activities) {
+            activity.start += n / 3 * apart_weeks * 7 * DAY_SECS;
+        }
         let whole = learned(&activities);
         let mut disorder = Disorder(seed);
         let mut parts = vec![Vec::new(); 3];
         let mut shuffled = activities.clone();
         disorder.shuffle(&mut shuffled);
+        prop_assert_eq!(&learned(&shuffled), &whole);
         for activity in shuffled {
             parts[disorder.below(3)].push(activity);
         }
@@ -225,6 +242,25 @@ fn a_baseline_says_whether_aws_ranges_were_used() {
             merged.merge(&with(other));
             assert_eq!(merged.learned.ip_ranges, both, "{one:?} {other:?}");
         }
+    }
+}
+
+/// A service that runs for years takes no more memory than one that runs for eight weeks.
+#[test]
+fn hours_are_forgotten_after_eight_weeks() {
+    let activity =
+        &made::settled(&made::lines(&made::attacks()), &IN_ORDER, &options()).activities[0];
+    let mut baseline = Baseline::default();
+    let mut hours = 0..0;
+    for n in 0..2 * HOURS_KEPT {
+        let activity = Activity { start: activity.start + n * 3600, ..activity.clone() };
+        learn(&mut baseline, &activity, &Flagged::default());
+        let hour = activity.start.div_euclid(3600);
+        hours = hour - HOURS_KEPT.min(n)..hour + 1;
+    }
+    for (_, service) in baseline.services.iter() {
+        let counted = service.measures[&Measure::Connections].iter();
+        assert!(counted.map(|(hour, ..)| hour).eq(hours.clone()));
     }
 }
 

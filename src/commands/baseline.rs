@@ -109,7 +109,8 @@ fn show_silent(
     inventory: &BTreeSet<String>,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let seen: BTreeSet<&str> = baseline.learned.enis.iter().map(|(_, eni)| eni.as_ref()).collect();
+    let seen: BTreeSet<&str> =
+        baseline.learned.enis.unordered().map(|((_, eni), ())| eni.as_ref()).collect();
     let silent: Vec<&String> =
         inventory.iter().filter(|eni| !seen.contains(eni.as_str())).collect();
     if silent.is_empty() {

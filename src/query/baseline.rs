@@ -54,7 +54,7 @@ pub(super) fn register(session: &SessionContext, known: &Baseline) -> Result<()>
         .iter()
         .flat_map(|(service, of)| of.measures.iter().map(move |measure| (service, measure)))
         .flat_map(|(service, (&measure, histogram))| {
-            histogram.iter().map(move |(&(hour, bucket), &windows)| Measured {
+            histogram.iter().map(move |(hour, bucket, windows)| Measured {
                 service,
                 measure,
                 hour,

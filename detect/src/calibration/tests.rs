@@ -35,6 +35,20 @@ fn without_held_back_time_the_prior_cut_goes_with_the_budget() {
 }
 
 #[test]
+fn the_cut_is_where_telling_ends() {
+    let now = 20 * DAY_SECS;
+    for (budget, ratios) in [(0.1, &[][..]), (1.0, &[0.5; 100]), (1.0, &[]), (10.0, &[2.0; 300])] {
+        let mut calibration = held(20, ratios, budget);
+        let cut = calibration.cut(now, Class::Novelty);
+        let share = Class::SHARE * budget;
+        let mut is_told =
+            |ratio: f64| calibration.rate_per_day(now, Class::Novelty, ratio) <= share;
+        let is_last = cut > 0.999 * ratio_max(Budget::per_day(budget).unwrap());
+        assert!(is_told(cut / 1.001) && (is_last || !is_told(cut * 1.001)), "{budget}: {cut}");
+    }
+}
+
+#[test]
 fn a_quiet_estate_is_heard_sooner_and_a_noisy_one_later() {
     let now = 20 * DAY_SECS;
     let quiet = cut(&mut held(20, &[], 1.0), now);

@@ -160,8 +160,7 @@ struct Day {
 fn days(evidence: &ServiceEvidence, measure: Measure, (from, until): (i64, i64)) -> Vec<Day> {
     let Some(histogram) = evidence.measures.get(&measure) else { return Vec::new() };
     let mut days: BTreeMap<i64, Day> = BTreeMap::new();
-    for (&(hour, bucket), counter) in histogram.range((from * DAY_HOURS, 0)..(until * DAY_HOURS, 0))
-    {
+    for (hour, bucket, counter) in histogram.between(from * DAY_HOURS..until * DAY_HOURS) {
         let day = days.entry(hour.div_euclid(DAY_HOURS));
         let day = day.or_insert(Day { total: 0.0, windows: 0.0 });
         let n = counter.total() as f64;

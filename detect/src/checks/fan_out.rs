@@ -8,8 +8,7 @@ use std::sync::Arc;
 use model::activity::Conversation;
 use model::baseline::{Direction, EdgeKey, Measure, ServiceEvidence, WorkloadWindow};
 
-use super::history::HOURS;
-use super::{Context, sample};
+use super::Context;
 use crate::deviation::{Deviation, Fact, Kind};
 use crate::novelty;
 
@@ -19,7 +18,8 @@ const FLOOR: u64 = 20;
 pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
     let floor = context.floor(FLOOR);
     let Some(level) = context.level(window, Measure::Fanout, floor) else { return Vec::new() };
-    let answered: Vec<_> = window.as_client.iter().filter(|c| c.is_established()).collect();
+    let answered: Vec<&Conversation> =
+        window.as_client.iter().copied().filter(|c| c.is_established()).collect();
     let service = context.baseline.service(&window.workload.service);
     let servers: BTreeSet<_> = answered.iter().map(|c| c.server.address).collect();
     let inside: BTreeSet<_> = answered
@@ -36,27 +36,8 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
         ("unit", Fact::Text("distinct servers asked in one window".into())),
         ("answered", Fact::Number(servers.len() as f64)),
         ("inside", Fact::Number(inside.len() as f64)),
-        (HOURS, level.history),
-        ("windows_observed", Fact::Number(level.windows_known.round())),
-        ("would_not_have_fired_below", Fact::Number(level.needed.round())),
     ]);
-    vec![Deviation {
-        kind: Kind::FanOut,
-        workload: window.workload.clone(),
-        peer: "many".into(),
-        peer_address: None,
-        port: None,
-        protocol: None,
-        direction: Direction::Out,
-        first: answered.iter().map(|c| c.first).min().unwrap_or(0),
-        last: answered.iter().map(|c| c.last).max().unwrap_or(0),
-        observed: level.observed as f64,
-        expected: level.tail.expected.round(),
-        p_value: level.tail.p_value,
-        cut_ratio: level.cut_ratio,
-        evidence,
-        samples: answered.iter().take(3).map(|c| sample(c)).collect(),
-    }]
+    vec![level.deviation(Kind::FanOut, window, &answered, evidence)]
 }
 
 /// Whether the service goes to the server's role anyway.

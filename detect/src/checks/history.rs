@@ -58,7 +58,7 @@ pub(crate) fn of_measure(
 
 fn largest_by_hour(histogram: &Histogram, from: i64, until: i64) -> BTreeMap<i64, f64> {
     let mut largest = BTreeMap::new();
-    for (&(hour, bucket), _) in histogram.range((from, 0)..(until, 0)) {
+    for (hour, bucket, _) in histogram.between(from..until) {
         let value = largest.entry(hour).or_insert(0.0_f64);
         *value = value.max(bucket_value(bucket) as f64);
     }
@@ -67,6 +67,8 @@ fn largest_by_hour(histogram: &Histogram, from: i64, until: i64) -> BTreeMap<i64
 
 #[cfg(test)]
 mod tests {
+    use model::baseline::Counter;
+
     use super::*;
 
     #[test]
@@ -80,7 +82,7 @@ mod tests {
     fn hours_without_a_window_are_dots_and_now_comes_after_a_bar() {
         let mut service = ServiceEvidence::default();
         let histogram = service.measures.entry(Measure::Fanout).or_default();
-        histogram.entry((99, 4)).or_default().add(3, false);
+        histogram.add(99, 4, Counter { clean: 3, flagged: 0 });
         let Fact::Text(drawn) = of_measure(&service, Measure::Fanout, 100 * 3600, 70) else {
             panic!("it is text");
         };

@@ -91,8 +91,9 @@ fn by_rate(
         return None;
     }
     let is_near = novel == Novel::OutsideNetwork && novelty::is_neighbour_known(evidence, key);
-    let baseline = context.baseline;
-    let common = novelty::how_common(context.openers, baseline, novel, key, is_near);
+    let time = context.start;
+    let met = novelty::FirstMet { service, novel, key, time, is_near };
+    let common = novelty::how_common(context.openers, context.baseline, &met);
     let cut_ratio = cut_ratio * common;
     let facts = BTreeMap::from([
         ("windows_observed", Fact::Number(rate.windows as f64)),

@@ -15,7 +15,8 @@ use model::baseline::{Direction, Measure, ServiceEvidence, TailModel, WorkloadWi
 use model::identity::{Outside, Party};
 
 use super::history::{self, HOURS};
-use super::{Context, LEVELS_KNOWN_AFTER_SECS, Level, Upload};
+use super::level::{LEVELS_KNOWN_AFTER_SECS, Level, Question};
+use super::{Context, Upload};
 use crate::deviation::{Deviation, Fact};
 
 /// Less than this per window is not worth a person's time, whatever the service's habits.
@@ -104,25 +105,15 @@ fn unfamiliar(
         usual = services.flat_map(|(_, service)| bytes_per_window(service, peer)).collect();
     }
     let model = TailModel::of_values(&usual)?;
-    let tail = model.judge(main.bytes_out, 0);
-    let cut = UNFAMILIAR_P_MAX * context.cut_scale;
-    let needed = model.value_at(cut, 0).max(context.floor(FLOOR_BYTES) as f64 / 2.0);
-    let (windows_known, largest, n_large) = (model.n, model.largest, model.n_large);
-    let cut_ratio = tail.p_value / UNFAMILIAR_P_MAX;
-    (cut_ratio <= context.ratio_max).then(|| Level {
+    let question = Question {
         observed: main.bytes_out,
-        tail,
-        cut_ratio,
-        needed,
-        windows_known,
-        largest,
-        n_large,
-        history: history::of_measure(
-            service,
-            Measure::BytesOutside,
-            context.start,
-            window.measure(Measure::BytesOutside),
-        ),
+        hour_of_week: 0,
+        p_max: UNFAMILIAR_P_MAX,
+        floor: context.floor(FLOOR_BYTES) as f64 / 2.0,
+    };
+    question.ask(&model, context.cuts(), || {
+        let now = window.measure(Measure::BytesOutside);
+        history::of_measure(service, Measure::BytesOutside, context.start, now)
     })
 }
 
@@ -142,7 +133,7 @@ fn bytes_per_window(service: &ServiceEvidence, but: &str) -> Vec<u64> {
         .collect()
 }
 
-fn deviation(window: &WorkloadWindow<'_>, main: &Conversation, level: &super::Level) -> Deviation {
+fn deviation(window: &WorkloadWindow<'_>, main: &Conversation, level: &Level) -> Deviation {
     let evidence = BTreeMap::from([
         ("unit", Fact::Text("bytes sent to the outside in one window".into())),
         ("to_this_peer_bytes", Fact::Number(main.bytes_out as f64)),

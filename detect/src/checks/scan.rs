@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use model::activity::Conversation;
 use model::baseline::{
-    Baseline, Counter, Direction, EdgeKey, Measure, ServiceEvidence, WorkloadWindow, bucket_value,
+    Baseline, Counter, Direction, EdgeKey, HOURS_KEPT, Measure, ServiceEvidence, WorkloadWindow,
+    bucket_value,
 };
 use model::identity::{Address, Outside, Party};
 
@@ -182,11 +183,12 @@ fn is_habit(
     let today = start.div_euclid(DAY_SECS);
     let is_usual = |measure: Measure| {
         let half = window.measure(measure) / 2;
-        let hours = service.measures.get(&measure).into_iter().flatten();
+        let known = start.div_euclid(3600) - HOURS_KEPT..today * 24;
+        let hours = service.measures.get(&measure).into_iter();
         let days: BTreeSet<i64> = hours
-            .filter(|((_, bucket), counter)| bucket_value(*bucket) >= half && count(counter) > 0)
-            .map(|((hour, _), _)| hour.div_euclid(24))
-            .filter(|day| *day < today)
+            .flat_map(|histogram| histogram.between(known.clone()))
+            .filter(|(_, bucket, counter)| bucket_value(*bucket) >= half && count(counter) > 0)
+            .map(|(hour, ..)| hour.div_euclid(24))
             .collect();
         half == 0 || days.len() >= HABIT_DAYS_MIN
     };

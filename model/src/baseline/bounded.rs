@@ -144,6 +144,11 @@ impl<K: StableKey, V: Default, const N: usize> Bounded<K, V, N> {
         self.list.iter().map(|(key, value)| (key, value))
     }
 
+    /// The values, to change what no order can change.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.list.iter_mut().map(|(_, value)| value)
+    }
+
     /// How many keys are kept.
     pub fn len(&self) -> usize {
         self.list.len()

@@ -7,12 +7,14 @@
 //! towards a prior, so that a short history claims little.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::buckets::bucket_value;
-use super::evidence::{Counter, Histogram};
+use super::evidence::Counter;
+use super::histogram::Histogram;
 
 /// What a flagged window counts for, against 1 for a clean one.
 const FLAGGED_WEIGHT: f64 = 0.1;
@@ -135,16 +137,16 @@ impl Sample {
     }
 }
 
-/// The distribution of a measure from the hours before `as_of_hour`, or `None` if there are none.
+/// The distribution of a measure in some hours, or `None` if nothing was seen in them.
 pub fn volume_tail(
     histogram: &Histogram,
-    as_of_hour: i64,
+    of: Range<i64>,
     hours: &mut HourOfWeek,
 ) -> Option<TailModel> {
     let mut samples: Vec<Sample> = histogram
-        .range(..(as_of_hour, 0))
-        .flat_map(|(&(hour, bucket), counter)| {
-            samples_of(hours.of(hour), (bucket_value(bucket) as f64).ln_1p(), *counter)
+        .between(of)
+        .flat_map(|(hour, bucket, counter)| {
+            samples_of(hours.of(hour), (bucket_value(bucket) as f64).ln_1p(), counter)
         })
         .collect();
     let n: f64 = samples.iter().map(|sample| sample.weight).sum();
@@ -247,9 +249,9 @@ mod tests {
     }
 
     fn histogram(values: impl Iterator<Item = (i64, u64)>) -> Histogram {
-        let mut histogram = Histogram::new();
+        let mut histogram = Histogram::default();
         for (hour, value) in values {
-            histogram.entry((hour, bucket_of(value))).or_default().add(1, false);
+            histogram.add(hour, bucket_of(value), Counter { clean: 1, flagged: 0 });
         }
         histogram
     }
@@ -264,7 +266,7 @@ mod tests {
     fn a_usual_value_is_no_surprise_and_a_thousandfold_one_is() {
         let steady =
             histogram((0_i64..500).map(|i| (i / 12, 1000 + (i.unsigned_abs() * 37) % 500)));
-        let model = volume_tail(&steady, 1000, &mut hours()).unwrap();
+        let model = volume_tail(&steady, 0..1000, &mut hours()).unwrap();
         assert!(model.judge(1200, 5).p_value > 0.01);
         assert!(model.judge(1_000_000, 5).p_value < 1e-4);
     }
@@ -274,7 +276,7 @@ mod tests {
         let later = histogram((0..500).map(|i| (i / 12, if i < 240 { 10 } else { 1_000_000 })));
         let before = histogram((0..240).map(|i| (i / 12, 10)));
         let (a, b) =
-            (volume_tail(&later, 20, &mut hours()), volume_tail(&before, 99, &mut hours()));
+            (volume_tail(&later, 0..20, &mut hours()), volume_tail(&before, 0..99, &mut hours()));
         assert_eq!(a.unwrap().judge(500, 3), b.unwrap().judge(500, 3));
     }
 
@@ -288,7 +290,7 @@ mod tests {
             };
             (0..12).map(move |_| (hour, value))
         });
-        let model = volume_tail(&histogram(nightly), 10_000, &mut hours()).unwrap();
+        let model = volume_tail(&histogram(nightly), 0..10_000, &mut hours()).unwrap();
         let mut hours = hours();
         let (at_two, at_noon) = (hours.of(24 * 28 + 2), hours.of(24 * 28 + 12));
         let backup = 5_000_000_000;

@@ -1,7 +1,7 @@
 //! The evidence: integer counters per service and edge, histograms per hour, and what it was learned
 //! from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
 
 use super::bounded::{Bounded, StableKey};
-use super::buckets::Bucket;
 use super::edges::Edges;
+use super::histogram::Histogram;
 use crate::identity::{Directory, Party};
 
 /// Edges kept per service. A service that has more meets new peers all the time anyway.
@@ -22,6 +22,13 @@ pub const WORKLOADS_PER_SERVICE_MAX: usize = 1024;
 
 /// Services kept: addresses without a name count as one each.
 pub const SERVICES_MAX: usize = 1 << 16;
+
+/// How long single hours are remembered: eight weeks, in which what is monthly comes round. What a
+/// service did before is no measure of what it does now, and memory must not grow for ever.
+pub const HOURS_KEPT: i64 = 8 * 7 * 24;
+
+/// Interfaces remembered.
+pub const ENIS_MAX: usize = 1 << 16;
 
 /// A count, apart for windows that were flagged when they were judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -282,8 +289,13 @@ impl Seen {
     }
 }
 
-/// A histogram over hours: counts by hour since the epoch and bucket.
-pub type Histogram = BTreeMap<(i64, Bucket), Counter>;
+impl StableKey for (Arc<str>, Arc<str>) {
+    fn feed(&self, hasher: &mut XxHash64) {
+        hasher.write(self.0.as_bytes());
+        hasher.write_u8(0);
+        hasher.write(self.1.as_bytes());
+    }
+}
 
 impl StableKey for Arc<str> {
     fn feed(&self, hasher: &mut XxHash64) {
@@ -310,10 +322,7 @@ impl ServiceEvidence {
         self.workloads.merge(&other.workloads, Seen::merge);
         self.windows.merge(&other.windows);
         for (&measure, histogram) in &other.measures {
-            let mine = self.measures.entry(measure).or_default();
-            for (&key, counter) in histogram {
-                mine.entry(key).or_default().merge(counter);
-            }
+            self.measures.entry(measure).or_default().merge(histogram);
         }
     }
 
@@ -367,8 +376,8 @@ pub struct Learned {
     pub fields: FieldSet,
     /// Whether AWS's ranges were used; `None` where nothing says.
     pub ip_ranges: Option<RangesUse>,
-    /// Interfaces with records.
-    pub enis: BTreeSet<(Arc<str>, Arc<str>)>,
+    /// Interfaces with records, by account and id.
+    pub enis: Bounded<(Arc<str>, Arc<str>), (), ENIS_MAX>,
     /// Which windows of each hour since the epoch were observed, a bit each.
     pub hours: BTreeMap<i64, u64>,
     /// What became of the records.
@@ -382,11 +391,16 @@ impl Learned {
         self.interval_secs = self.interval_secs.max(other.interval_secs);
         self.fields = self.fields.union(other.fields);
         self.ip_ranges = RangesUse::join(self.ip_ranges, other.ip_ranges);
-        self.enis.extend(other.enis.iter().cloned());
+        self.enis.merge(&other.enis, |(), ()| ());
         for (&hour, windows) in &other.hours {
             *self.hours.entry(hour).or_default() |= windows;
         }
         self.ledger.merge(&other.ledger);
+    }
+
+    /// The hour since the epoch that the newest window is of.
+    pub(super) fn newest_hour(&self) -> Option<i64> {
+        self.until.map(|until| (until - 1).div_euclid(3600))
     }
 
     /// Days between the first and the last window.
@@ -412,6 +426,18 @@ impl Baseline {
     pub fn merge(&mut self, other: &Self) {
         self.learned.merge(&other.learned);
         self.services.merge(&other.services, ServiceEvidence::merge);
+        self.forget();
+    }
+
+    /// Forgets what is older than the newest hour by more than [`HOURS_KEPT`]. Whatever the order in
+    /// which it was learned, the same is left.
+    pub(super) fn forget(&mut self) {
+        let Some(newest) = self.learned.newest_hour() else { return };
+        for service in self.services.values_mut() {
+            for histogram in service.measures.values_mut() {
+                histogram.forget_before(newest - HOURS_KEPT);
+            }
+        }
     }
 
     /// What is known of a service.

@@ -229,7 +229,7 @@ pub(crate) fn ledger_of(classes: &BTreeMap<String, u64>) -> Ledger {
 }
 
 fn push_learned(columns: &mut Columns, learned: &Learned) {
-    for (account, eni) in &learned.enis {
+    for ((account, eni), ()) in learned.enis.iter() {
         columns.push(&Row { what: "eni", peer: Some(account), name: Some(eni), ..Row::default() });
     }
     for (&hour, &windows) in &learned.hours {
@@ -271,7 +271,7 @@ fn push_service(columns: &mut Columns, name: &str, service: &ServiceEvidence) {
         });
     }
     for (measure, histogram) in &service.measures {
-        for (&(hour, bucket), &counter) in histogram {
+        for (hour, bucket, counter) in histogram.iter() {
             let mut counters = [Counter::default(); 6];
             counters[0] = counter;
             columns.push(&Row {
@@ -351,7 +351,7 @@ impl Reader<'_> {
         match self.text("what", row)? {
             "eni" => {
                 let eni = (self.text("peer", row)?.into(), self.text("name", row)?.into());
-                learned.enis.insert(eni);
+                learned.enis.slot(&eni);
             }
             "hour" => {
                 let windows = self.counter("windows", row).clean;
@@ -386,7 +386,7 @@ impl Reader<'_> {
                 let hour = self.number::<Int64Type>("hour", row)?;
                 let bucket = self.number::<UInt16Type>("bucket", row)?;
                 let histogram = service.measures.entry(measure).or_default();
-                histogram.insert((hour, bucket), self.counter("windows", row));
+                histogram.add(hour, bucket, self.counter("windows", row));
             }
             // A kind of row a later minor version added.
             _ => {}

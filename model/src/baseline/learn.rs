@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::buckets::bucket_of;
-use super::evidence::{Baseline, EdgeKey, Measure};
+use super::evidence::{Baseline, Counter, EdgeKey, Measure};
 use super::window::{WorkloadWindow, workload_windows};
 use crate::activity::{Activity, Conversation};
 
@@ -31,9 +31,14 @@ pub fn learn_windows(
     windows: &[WorkloadWindow<'_>],
     flagged: &Flagged,
 ) {
+    let newest = baseline.learned.newest_hour();
     note_coverage(baseline, activity);
     for window in windows {
         learn_workload(baseline, activity, window, flagged);
+    }
+    let is_older = newest.is_some_and(|newest| activity.start.div_euclid(3600) < newest);
+    if is_older || newest != baseline.learned.newest_hour() {
+        baseline.forget();
     }
 }
 
@@ -45,7 +50,7 @@ fn note_coverage(baseline: &mut Baseline, activity: &Activity) {
     let bit = 1_u64.checked_shl(u32::try_from(slot).unwrap_or(u32::MAX)).unwrap_or(0);
     *learned.hours.entry(activity.start.div_euclid(3600)).or_default() |= bit;
     for eni in activity.enis.iter().filter(|eni| eni.records.total() > 0) {
-        learned.enis.insert((Arc::clone(&eni.account), Arc::clone(&eni.eni)));
+        learned.enis.slot(&(Arc::clone(&eni.account), Arc::clone(&eni.eni)));
     }
 }
 
@@ -65,8 +70,9 @@ fn learn_workload(
     let hour = activity.start.div_euclid(3600);
     for measure in Measure::ALL.into_iter().filter(|&measure| measure != Measure::NewPeers) {
         let bucket = bucket_of(window.measure(measure));
-        let histogram = service.measures.entry(measure).or_default();
-        histogram.entry((hour, bucket)).or_default().add(1, is_flagged);
+        let mut counter = Counter::default();
+        counter.add(1, is_flagged);
+        service.measures.entry(measure).or_default().add(hour, bucket, counter);
     }
     let is_scanner = flagged.scanners.contains(name);
     let flagged_edges = flagged.edges.get(name);

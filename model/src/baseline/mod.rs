@@ -10,6 +10,7 @@ mod derived;
 mod edges;
 mod evidence;
 mod file;
+mod histogram;
 mod learn;
 mod window;
 
@@ -17,10 +18,12 @@ pub use buckets::{Bucket, bucket_of, bucket_value};
 pub use derived::{HourOfWeek, Tail, TailModel, volume_tail};
 pub use edges::{Edges, PortEvidence};
 pub use evidence::{
-    Baseline, Counter, Direction, EDGES_PER_SERVICE_MAX, EdgeEvidence, EdgeKey, Histogram, Learned,
-    Measure, RangesUse, SERVICES_MAX, ServiceEvidence, WORKLOADS_PER_SERVICE_MAX, is_inside,
+    Baseline, Counter, Direction, EDGES_PER_SERVICE_MAX, ENIS_MAX, EdgeEvidence, EdgeKey,
+    HOURS_KEPT, Learned, Measure, RangesUse, SERVICES_MAX, ServiceEvidence,
+    WORKLOADS_PER_SERVICE_MAX, is_inside,
 };
 pub use file::{FORMAT_VERSION, FileError, read, write};
 pub(crate) use file::{ledger_classes, ledger_of};
+pub use histogram::Histogram;
 pub use learn::{Flagged, learn, learn_windows};
 pub use window::{WorkloadWindow, workload_key, workload_windows};
