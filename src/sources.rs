@@ -1,9 +1,10 @@
 //! What the SOURCE arguments stand for: files of this machine, objects in S3 and slices of log groups.
 
 use anyhow::{Result, bail};
-use ingest::{LogFile, Reader};
+use ingest::{LogFile, Reader, TimeRange};
 
 use crate::flags::AwsArgs;
+use crate::output;
 
 /// Records that are wanted, by the times of their ends, Unix seconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,6 +16,13 @@ pub(crate) struct Wanted {
     /// Objects of times before this are not listed: an earlier run did.
     #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "nothing is listed"))]
     pub(crate) listed_from: Option<i64>,
+}
+
+impl Wanted {
+    /// The files that can hold it.
+    fn files(&self) -> TimeRange {
+        TimeRange::of_records(self.since, self.until, self.lateness_secs)
+    }
 }
 
 /// Files to read, and what reads them.
@@ -62,6 +70,14 @@ pub(crate) fn find(sources: &[String], aws: &AwsArgs, wanted: Wanted) -> Result<
     let (urls, paths): (Vec<&String>, Vec<&String>) =
         sources.iter().partition(|source| source.contains("://"));
     let mut files = if paths.is_empty() { Vec::new() } else { ingest::find_all_files(&paths)? };
+    let n_found = files.len();
+    files.retain(|file| wanted.files().has(file.origin.time));
+    if files.len() < n_found {
+        let n_left_out = n_found - files.len();
+        output::note(&format!(
+            "{n_left_out} of {n_found} files are of other times by their names, and are not read"
+        ));
+    }
     let mut reach = Reach::default();
     for url in urls {
         let found = match url.split_once("://") {
@@ -78,7 +94,7 @@ pub(crate) fn find(sources: &[String], aws: &AwsArgs, wanted: Wanted) -> Result<
 
 #[cfg(feature = "s3")]
 fn objects(url: &str, aws: &AwsArgs, wanted: Wanted, reach: &mut Reach) -> Result<Vec<LogFile>> {
-    use ingest::source::s3::{S3, S3Url, TimeRange};
+    use ingest::source::s3::{S3, S3Url};
 
     let Some(parsed) = S3Url::parse(url) else { bail!(not_batch(url)) };
     let parsed = parsed?;
@@ -87,7 +103,7 @@ fn objects(url: &str, aws: &AwsArgs, wanted: Wanted, reach: &mut Reach) -> Resul
         None => S3::new(&aws.connect()?),
     };
     reach.s3 = Some(s3.clone());
-    let mut range = TimeRange::of_records(wanted.since, wanted.until, wanted.lateness_secs);
+    let mut range = wanted.files();
     range.since = range.since.max(wanted.listed_from);
     let files = s3.list(&parsed, range)?;
     if files.is_empty() && range == TimeRange::default() {

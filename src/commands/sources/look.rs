@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use ingest::Reader;
+use ingest::TimeRange;
 use ingest::source::SourceError;
 use ingest::source::aws::Aws;
-use ingest::source::s3::{S3, S3Url, TimeRange};
+use ingest::source::s3::{S3, S3Url};
 
 use super::found::Found;
 use crate::flags::SourcesCheckArgs;

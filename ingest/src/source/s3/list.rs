@@ -14,47 +14,11 @@ use super::{S3, S3Url};
 use crate::batch::Origin;
 use crate::files::LogFile;
 use crate::place::Place;
+use crate::range::TimeRange;
 use crate::source::SourceError;
 
-/// Times of files that are wanted, Unix seconds; a file without a time always is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TimeRange {
-    /// The first time wanted.
-    pub since: Option<i64>,
-    /// The first time not wanted any more.
-    pub until: Option<i64>,
-}
-
-/// A file holds the records that end in the five minutes after its time; older files may hold some
-/// that were published late.
-const FILE_SECS: i64 = 300;
 const DAY_SECS: i64 = 86_400;
 const HOUR_SECS: i64 = 3600;
-
-impl TimeRange {
-    /// The files that can hold records which end in `[since, until)`, if none is published later
-    /// than `lateness_secs`.
-    #[must_use]
-    pub fn of_records(since: Option<i64>, until: Option<i64>, lateness_secs: i64) -> Self {
-        Self {
-            since: since.map(|since| since - FILE_SECS),
-            until: until.map(|until| until.saturating_add(lateness_secs)),
-        }
-    }
-
-    fn has(&self, time: Option<i64>) -> bool {
-        let Some(time) = time else { return true };
-        self.overlaps(time, time)
-    }
-
-    fn overlaps(&self, first: i64, last: i64) -> bool {
-        self.since.is_none_or(|since| last >= since) && self.until.is_none_or(|until| first < until)
-    }
-
-    fn is_whole(&self, first: i64, last: i64) -> bool {
-        self.since.is_none_or(|since| first >= since) && self.until.is_none_or(|until| last < until)
-    }
-}
 
 /// What is known of a folder's times from its name.
 enum Span {
@@ -178,14 +142,6 @@ mod tests {
         {
             assert!(matches!(span(shallow), Span::Unknown), "{shallow}");
         }
-    }
-
-    #[test]
-    fn records_of_a_range_may_lie_in_files_beside_it() {
-        let range = TimeRange::of_records(Some(DAY), Some(DAY + 600), 1200);
-        assert!(range.has(Some(DAY - 300)) && !range.has(Some(DAY - 301)));
-        assert!(range.has(Some(DAY + 1799)) && !range.has(Some(DAY + 1800)));
-        assert!(range.has(None), "a name without a time says nothing");
     }
 
     #[test]

@@ -18,7 +18,6 @@ use super::aws::Aws;
 pub use ahead::Ahead;
 pub use body::Body;
 pub use keep::Put;
-pub use list::TimeRange;
 #[cfg(feature = "sqs")]
 pub(super) use list::is_flow_log;
 pub(crate) use ranges::Ranges;
