@@ -1,5 +1,5 @@
-//! The one place that looks at a clock, for progress and for how far a source is behind: judging
-//! knows event time alone.
+//! The one place that looks at a clock: for progress, for how far a source is behind, and for times that
+//! cannot be yet. Judging knows event time alone.
 
 use std::time::Instant;
 

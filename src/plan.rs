@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use detect::StoodOut;
 use detect::snapshot::Run;
 use ingest::inventory::flow_logs::Described;
-use ingest::{DecodeOptions, FieldSet, LogFile, LogFormat};
+use ingest::{DecodeOptions, FieldSet, Ledger, LogFile, LogFormat, RejectReason};
 use jiff::tz::TimeZone;
 use model::fold::{Aggregator, FoldOptions};
 use model::identity::Directory;
@@ -222,7 +222,20 @@ pub(crate) fn report_ledger(outcome: &Outcome) {
     }
     outcome.gaps.lines().iter().for_each(|line| output::note(line));
     note_stood_out(&outcome.stood_out);
-    output::note(&format!("ledger: {}", outcome.ledger));
+    note_ledger(&outcome.ledger);
+}
+
+/// Says what became of every record, and what to do about those whose times cannot be.
+pub(crate) fn note_ledger(ledger: &Ledger) {
+    let in_future = ledger.rejected.get(&RejectReason::InFuture).copied().unwrap_or(0);
+    if in_future > 0 {
+        output::note(&format!(
+            "{in_future} records end more than a day after now, which is {} by this machine's clock: they are \
+             rejected. If the clock is wrong, set it and run again",
+            clock::wall().round(jiff::Unit::Second).unwrap_or_else(|_| clock::wall())
+        ));
+    }
+    output::note(&format!("ledger: {ledger}"));
 }
 
 /// Says what may have been an attack in what was learned as normal.

@@ -71,7 +71,7 @@ pub(crate) fn find(sources: &[String], aws: &AwsArgs, wanted: Wanted) -> Result<
         sources.iter().partition(|source| source.contains("://"));
     let mut files = if paths.is_empty() { Vec::new() } else { ingest::find_all_files(&paths)? };
     let n_found = files.len();
-    files.retain(|file| wanted.files().has(file.origin.time));
+    files.retain(|file| wanted.files().has(&file.origin));
     if files.len() < n_found {
         let n_left_out = n_found - files.len();
         output::note(&format!(

@@ -1,6 +1,6 @@
 //! Finds the flow logs a path, folder or glob stands for.
 //!
-//! A file that is named, or matched by a glob, is always taken. In a folder, searched to its depths,
+//! A file that is named, or matched by a glob, is taken whatever its name. In a folder, searched to its depths,
 //! lie other things too (inventories, labels, notes), so names decide first: `.log`, `.parquet`,
 //! `.gz` and `.zst` are taken, unless what stands before `.gz` or `.zst` is `.json`, `.csv` or
 //! `.txt`. Those, and names without an extension, are taken if they begin as a flow log does: a

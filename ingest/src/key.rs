@@ -28,6 +28,13 @@ impl Origin {
             time: by_file.time.or(by_folders.time),
         }
     }
+
+    /// Whether the time stands in the file's own name: a folder's says only on which day or in which hour
+    /// its records begin.
+    pub fn has_own_time(&self) -> bool {
+        let file = self.name.rsplit(['/', '\\']).next().unwrap_or_default();
+        of_file(file).time.is_some()
+    }
 }
 
 fn of_file(file: &str) -> Origin {

@@ -133,13 +133,9 @@ proptest! {
     fn evidence_merges_exactly(
         talks in made::talks(60),
         seed in any::<u64>(),
-        apart_weeks in prop_oneof![Just(0), 1_i64..6],
+        apart_weeks in apart_weeks(),
     ) {
-        let mut activities = made::settled(&made::lines(&talks), &IN_ORDER, &options()).activities;
-        // So far apart that the first hours are forgotten by the last.
-        for (n, activity) in (0..).zip(&mut activities) {
-            activity.start += n / 3 * apart_weeks * 7 * DAY_SECS;
-        }
+        let activities = spread(&talks, apart_weeks);
         let whole = learned(&activities);
         let mut disorder = Disorder(seed);
         let mut parts = vec![Vec::new(); 3];
@@ -158,16 +154,23 @@ proptest! {
     }
 
     #[test]
-    fn a_baseline_file_holds_everything(talks in made::talks(60)) {
-        let activities = made::settled(&made::lines(&talks), &IN_ORDER, &options()).activities;
+    fn a_baseline_file_holds_everything(
+        talks in made::talks(60),
+        apart_weeks in apart_weeks(),
+    ) {
+        let activities = spread(&talks, apart_weeks);
         let baseline = learned(&activities);
         prop_assert_eq!(read(file(&baseline)).unwrap(), baseline);
     }
 
     /// A second run learns into what the first one saved.
     #[test]
-    fn learning_in_two_runs_is_learning_in_one(talks in made::talks(60), first in 0_usize..40) {
-        let activities = made::settled(&made::lines(&talks), &IN_ORDER, &options()).activities;
+    fn learning_in_two_runs_is_learning_in_one(
+        talks in made::talks(60),
+        first in 0_usize..40,
+        apart_weeks in apart_weeks(),
+    ) {
+        let activities = spread(&talks, apart_weeks);
         let (before, after) = activities.split_at(first.min(activities.len()));
         let mut resumed = read(file(&learned(before))).unwrap();
         for activity in after {
@@ -175,6 +178,19 @@ proptest! {
         }
         prop_assert_eq!(file(&resumed), file(&learned(&activities)));
     }
+}
+
+fn apart_weeks() -> impl Strategy<Value = i64> {
+    prop_oneof![Just(0), 1_i64..6]
+}
+
+/// Windows that may lie so far apart that the first hours are forgotten by the last.
+fn spread(talks: &[made::Talk], apart_weeks: i64) -> Vec<Activity> {
+    let mut activities = made::settled(&made::lines(talks), &IN_ORDER, &options()).activities;
+    for (n, activity) in (0..).zip(&mut activities) {
+        activity.start += n / 3 * apart_weeks * 7 * DAY_SECS;
+    }
+    activities
 }
 
 fn learned(activities: &[Activity]) -> Baseline {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ingest::{LogFile, Place};
+use ingest::{LogFile, Place, TimeRange};
 use jiff::Timestamp;
 use model::baseline::Baseline;
 
@@ -98,13 +98,12 @@ impl Range {
 
     /// The files that can hold records which end between these times.
     fn between(&self, since: i64, until: i64, mut files: Vec<LogFile>) -> Vec<LogFile> {
-        let times = since - FILE_SECS..until.saturating_add(self.lateness_secs);
-        let is_of_time = |time| times.contains(&time);
+        let times = TimeRange::of_records(Some(since), Some(until), self.lateness_secs);
         files.retain(|file| match file.place {
             Place::Slice { since: from, until: to, .. } => {
                 from < until && to.saturating_add(RECORD_SECS_MAX) > since
             }
-            _ => file.origin.time.is_none_or(is_of_time),
+            _ => times.has(&file.origin),
         });
         files
     }

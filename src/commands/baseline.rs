@@ -109,6 +109,10 @@ fn show_silent(
     inventory: &BTreeSet<String>,
     out: &mut dyn Write,
 ) -> Result<()> {
+    if baseline.learned.enis.overflowed() {
+        // Which were not seen cannot be told from those that were not kept.
+        return Ok(());
+    }
     let seen: BTreeSet<&str> =
         baseline.learned.enis.unordered().map(|((_, eni), ())| eni.as_ref()).collect();
     let silent: Vec<&String> =

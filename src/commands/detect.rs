@@ -7,7 +7,7 @@ use detect::snapshot::{Run, Snapshot};
 use detect::{Budget, Finding, Judge, JudgeOptions};
 use ingest::LogFile;
 use jiff::Timestamp;
-use model::baseline::{Baseline, RangesUse};
+use model::baseline::{Baseline, HOURS_KEPT, RangesUse};
 use model::fold::Aggregator;
 use model::settle::Carried;
 
@@ -299,6 +299,12 @@ fn note_lookahead(baseline: &Baseline, plan: &ReadPlan) {
             "these logs begin before the baseline ends ({}): they are judged by what came later",
             at(until)
         ));
+        if oldest < until - HOURS_KEPT * 3600 {
+            output::note(
+                "volumes and counts of so long ago are forgotten by the baseline and not judged: learn one \
+                 that ends where these logs begin (`backfill` does)",
+            );
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use detect::{Budget, Judge, JudgeOptions};
+use jiff::Timestamp;
 use model::activity::Activity;
 use model::baseline::{self, Baseline, RangesUse};
 use model::identity::{Directory, Party};
@@ -13,7 +14,7 @@ use crate::closing::Windows;
 use crate::flags::LearnArgs;
 use crate::pipeline::Outcome;
 use crate::plan::{self, ReadPlan};
-use crate::{Ending, output};
+use crate::{Ending, clock, output};
 
 /// A judge that only learns: it tells nothing, but knows what stood out.
 struct Learner {
@@ -79,7 +80,10 @@ pub(crate) fn learn(mut plan: ReadPlan) -> Result<(Baseline, Outcome)> {
 /// Notes in a baseline what it was learned from.
 pub(crate) fn note_source(baseline: &mut Baseline, plan: &ReadPlan, outcome: &Outcome) {
     let learned = &mut baseline.learned;
-    learned.interval_secs = Some(plan.interval_secs);
+    // The interval of nothing says nothing.
+    if outcome.ledger.records > 0 {
+        learned.interval_secs = Some(plan.interval_secs);
+    }
     learned.fields = learned.fields.union(outcome.declared).union(plan.fields());
     let ranges = RangesUse::of(&plan.directory);
     learned.ip_ranges = RangesUse::join(learned.ip_ranges, Some(ranges));
@@ -89,7 +93,20 @@ pub(crate) fn note_source(baseline: &mut Baseline, plan: &ReadPlan, outcome: &Ou
 /// Reads a baseline.
 pub(crate) fn read(path: &Path) -> Result<Baseline> {
     let bytes = output::read_file(path)?;
-    baseline::read(bytes).with_context(|| format!("cannot read the baseline {}", path.display()))
+    let baseline = baseline::read(bytes)
+        .with_context(|| format!("cannot read the baseline {}", path.display()))?;
+    let latest = plan::not_after(clock::unix_secs());
+    if let Some(until) = baseline.learned.until.filter(|&until| until > latest) {
+        // All else in it is forgotten beside that.
+        bail!(
+            "the baseline {} was learned from records of times to come, up to {}: learn it anew, or \
+             set this machine's clock",
+            path.display(),
+            Timestamp::from_second(until)
+                .map_or_else(|_| until.to_string(), |time| time.to_string())
+        );
+    }
+    Ok(baseline)
 }
 
 fn read_if_there(path: &Path) -> Result<Option<Baseline>> {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
-use ingest::{Field, LogFile, Origin, Place};
+use ingest::{Field, LogFile, Place};
 
 use super::columns::{Column, Name};
 
@@ -70,7 +70,7 @@ impl Bounds {
         let is_early_enough = time.saturating_sub(lateness_secs) <= self.ends.1;
         let last_end = match file.place {
             Place::Slice { until, .. } => until.saturating_add(RECORD_SECS_MAX),
-            _ if has_own_time(file) => time.saturating_add(FILE_SECS),
+            _ if origin.has_own_time() => time.saturating_add(FILE_SECS),
             // A folder's time says only when its records begin.
             _ => i64::MAX,
         };
@@ -108,13 +108,6 @@ impl Bounds {
 
 fn both(a: Span, b: Span) -> Span {
     (a.0.max(b.0), a.1.min(b.1))
-}
-
-/// Whether the time stands in the file's own name and not in its folders'.
-fn has_own_time(file: &LogFile) -> bool {
-    let name = file.place.name();
-    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    Origin::from_key(name).time.is_some()
 }
 
 fn bounds(condition: &Expr) -> Bounds {

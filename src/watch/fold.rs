@@ -186,11 +186,10 @@ impl Core {
     /// Decodes what one input brought.
     fn decode(&mut self, of_one: &[&Delivery], share: &mut Share) {
         let Self { aggregator, messages, .. } = self;
-        let window_secs = aggregator.options().window_secs;
         let mut newest = None;
         let mut fold = |messages: &mut Messages| {
             while let Some(batch) = messages.take_batch() {
-                newest = newest.max(share.note_ends(&batch, window_secs));
+                newest = newest.max(share.note_ends(&batch, aggregator.options()));
                 aggregator.push(&batch);
             }
         };
@@ -209,10 +208,9 @@ impl Core {
 
     fn read(&mut self, input: &Arc<str>, file: &LogFile, todo: &Todo<'_>, share: &mut Share) {
         let Self { aggregator, tally, .. } = self;
-        let window_secs = aggregator.options().window_secs;
         let (mut newest, mut n_records) = (None, 0);
         let read = todo.reader.read(file, todo.decode, &mut |batch| {
-            newest = newest.max(share.note_ends(&batch, window_secs));
+            newest = newest.max(share.note_ends(&batch, aggregator.options()));
             n_records += batch.n_records();
             aggregator.push(&batch);
         });
@@ -247,10 +245,12 @@ impl Share {
     }
 
     /// Notes the windows that a batch is about; its newest end, Unix seconds.
-    fn note_ends(&mut self, batch: &FlowBatch, window_secs: i64) -> Option<i64> {
+    fn note_ends(&mut self, batch: &FlowBatch, fold: &FoldOptions) -> Option<i64> {
+        let window_secs = fold.window_secs;
+        let not_after = fold.not_after.unwrap_or(i64::MAX);
         let mut newest = None;
         let mut near: Option<i64> = None;
-        for end in batch.time(Field::End)?.iter().flatten() {
+        for end in batch.time(Field::End)?.iter().flatten().filter(|&end| end <= not_after) {
             newest = newest.max(Some(end));
             // Neighbouring records mostly share a window.
             let is_near = |start| (0..window_secs).contains(&end.wrapping_sub(start));

@@ -236,7 +236,7 @@ impl<'a> Watch<'a> {
         for (reason, n) in &figures.set_aside {
             output::note(&format!("{n} set aside: {reason}"));
         }
-        output::note(&format!("ledger: {}", figures.ledger));
+        plan::note_ledger(&figures.ledger);
     }
 
     fn note_poll(&self, polled: &Polled) {

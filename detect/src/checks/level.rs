@@ -24,7 +24,7 @@ const PROBATION_AFTER_SECS: i64 = 3 * 24 * 3600;
 
 /// The prior cut for volume and count checks: one workload-window in a hundred thousand, about one a
 /// day for 350 workloads at five-minute windows.
-const LEVEL_P_MAX: f64 = 1e-5;
+pub(super) const LEVEL_P_MAX: f64 = 1e-5;
 
 /// Distributions per service and measure, derived once an hour from the hours before it.
 #[derive(Debug)]
@@ -150,8 +150,10 @@ impl Context<'_> {
         if known_secs < LEVELS_KNOWN_AFTER_SECS {
             return None;
         }
-        let probation = if known_secs < PROBATION_AFTER_SECS { 0 } else { PROBATION_HOURS };
-        let as_of = (self.start.div_euclid(3600), probation);
+        let hour = self.start.div_euclid(3600);
+        // As of the hour, for which it is kept: whichever of its windows asks first.
+        let is_young = hour * 3600 - service.seen()?.first < PROBATION_AFTER_SECS;
+        let as_of = (hour, if is_young { 0 } else { PROBATION_HOURS });
         let (cuts, start) = (self.cuts(), self.start);
         let (model, hour_of_week) = self.tails.of(service, name, measure, as_of)?;
         let question = Question { observed, hour_of_week, p_max: LEVEL_P_MAX, floor: floor as f64 };

@@ -5,19 +5,22 @@
 //! - All a workload sent to the outside in one window, against its service's windows at that hour of the
 //!   week.
 //! - What it sent to an unfamiliar address, against what the service sends to addresses of the Internet
-//!   in a window; with too few of them, against what the estate does. A service that exports gigabytes
+//!   in a window; with too few of them, against what the estate does. How rare the address is counts in: the
+//!   less often the service meets new networks, the less it may send to one. A service that exports gigabytes
 //!   to its bucket every hour is judged by this one. ATT&CK T1041, T1048.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::activity::Conversation;
-use model::baseline::{Direction, Measure, ServiceEvidence, TailModel, WorkloadWindow};
+use model::baseline::{Direction, EdgeKey, Measure, ServiceEvidence, TailModel, WorkloadWindow};
 use model::identity::{Outside, Party};
 
 use super::history::{self, HOURS};
-use super::level::{LEVELS_KNOWN_AFTER_SECS, Level, Question};
+use super::level::{LEVEL_P_MAX, LEVELS_KNOWN_AFTER_SECS, Level, Question};
 use super::{Context, Upload};
 use crate::deviation::{Deviation, Fact};
+use crate::novelty::{self, FirstMet, Novel};
 
 /// Less than this per window is not worth a person's time, whatever the service's habits.
 const FLOOR_BYTES: u64 = 20_000_000;
@@ -29,8 +32,8 @@ const FAMILIAR_SECS: i64 = 24 * 3600;
 /// A service needs this many edges to the Internet to be compared with itself.
 const OWN_EDGES_MIN: usize = 20;
 
-/// The cut for an unfamiliar address: that it is one is evidence of its own, worth a factor of a hundred.
-const UNFAMILIAR_P_MAX: f64 = 1e-3;
+/// How likely an unfamiliar address is at most taken to be: that it is one is evidence of its own.
+const UNFAMILIAR_P: f64 = 0.01;
 
 /// To a destination the service is used to, it has to send this much more than ever before: backups and
 /// batches come at odd hours, and grow.
@@ -89,7 +92,7 @@ fn is_internet(conversation: &Conversation) -> bool {
 
 /// Judges what went to an unfamiliar address.
 fn unfamiliar(
-    context: &Context<'_>,
+    context: &mut Context<'_>,
     window: &WorkloadWindow<'_>,
     main: &Conversation,
 ) -> Option<Level> {
@@ -108,13 +111,34 @@ fn unfamiliar(
     let question = Question {
         observed: main.bytes_out,
         hour_of_week: 0,
-        p_max: UNFAMILIAR_P_MAX,
+        // Both together are judged: the rarer the address, the more usual the size may be.
+        p_max: LEVEL_P_MAX / rarity(context, window, main),
         floor: context.floor(FLOOR_BYTES) as f64 / 2.0,
     };
     question.ask(&model, context.cuts(), || {
         let now = window.measure(Measure::BytesOutside);
         history::of_measure(service, Measure::BytesOutside, context.start, now)
     })
+}
+
+/// How likely it is that the service goes to an address as unfamiliar as this one: of a network that is new
+/// to it its own rate of meeting those tells.
+fn rarity(context: &mut Context<'_>, window: &WorkloadWindow<'_>, main: &Conversation) -> f64 {
+    let name = &window.workload.service;
+    let (baseline, time) = (context.baseline, context.start);
+    let Some(service) = baseline.service(name) else { return UNFAMILIAR_P };
+    let peer = Arc::clone(&main.server.peer);
+    let key =
+        &EdgeKey { direction: Direction::Out, peer, port: main.port, protocol: main.protocol };
+    if service.edges.overflowed() || novelty::is_network_known(service, key) {
+        return UNFAMILIAR_P;
+    }
+    let novel = Novel::OutsideNetwork;
+    let rate = context.novelty.rate(baseline, name, novel, time);
+    let is_near = novelty::is_neighbour_known(service, key);
+    let met = FirstMet { service: name, novel, key, time, is_near };
+    let expected = novelty::how_expected(context.openers, baseline, &met);
+    (rate.p_value() * expected).min(UNFAMILIAR_P)
 }
 
 /// What a service sends to each other address of the Internet in a window in which it goes there.

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use model::baseline::{Baseline, Direction, EdgeKey, WorkloadWindow};
+use model::baseline::{Baseline, Direction, EdgeKey, Seen, WorkloadWindow};
 
 use super::{DAY_SECS, is_there};
 
 /// A network of a family that the estate is turning to is so much less surprising.
 pub(super) const TURNING_FACTOR: f64 = 10.0;
 
-/// It takes as many other services for the estate to be turning.
+/// It takes as many other services for the estate to be turning, and such a share of those that go out.
 const OTHERS_MIN: usize = 2;
+const OTHERS_SHARE: f64 = 0.1;
 
 /// They began to use the family within this time. A service that follows later is news again.
 const TURNING_SECS: i64 = 2 * DAY_SECS;
@@ -26,7 +27,24 @@ const TOGETHER_SECS: i64 = 600;
 pub(super) struct Families {
     /// Who goes out over it now, and since when, Unix seconds.
     now: BTreeMap<Arc<str>, i64>,
-    births: Option<BTreeMap<Arc<str>, i64>>,
+    known: Option<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    births: BTreeMap<Arc<str>, Birth>,
+    /// Services that go to networks outside, whatever the family.
+    n_going_out: usize,
+}
+
+/// A service's first IPv6 network.
+#[derive(Clone, Copy, Debug)]
+struct Birth {
+    /// Unix seconds.
+    at: i64,
+    /// Whether it says something of the estate: a service that was there before, and that nothing is said
+    /// against.
+    is_witness: bool,
 }
 
 impl Families {
@@ -34,13 +52,18 @@ impl Families {
     pub(super) fn of(windows: &[WorkloadWindow<'_>]) -> Self {
         let mut now = BTreeMap::new();
         for window in windows {
-            let outside = window.as_client.iter().filter(|c| !c.server.address.is_v4());
-            let talks = outside.filter(|c| c.server.workload().is_none() && c.is_established());
-            if let Some(first) = talks.map(|c| c.first).min() {
-                note(&mut now, &window.workload.service, first);
+            let over_v6 = window.edges().filter(|(key, conversations)| {
+                let may_be = conversations.first().is_some_and(|c| !c.server.address.is_v4());
+                may_be && is_over_v6(key)
+            });
+            let talks = over_v6.flat_map(|(_, conversations)| conversations);
+            let sure = talks.filter(|c| c.is_established() && c.orientation.is_reliable());
+            if let Some(first) = sure.map(|c| c.first).min() {
+                let birth = now.entry(Arc::clone(&window.workload.service)).or_insert(first);
+                *birth = first.min(*birth);
             }
         }
-        Self { now, births: None }
+        Self { now, known: None }
     }
 
     /// Whether an edge is of a family that is as new to the service as to others of the estate.
@@ -55,29 +78,41 @@ impl Families {
             return false;
         }
         let now = &self.now;
-        let births = self.births.get_or_insert_with(|| births(baseline, now.clone()));
-        let is_young = births.get(service).is_none_or(|&birth| time - birth < DAY_SECS);
+        let known = self.known.get_or_insert_with(|| Known::of(baseline, now));
+        let began = known.births.get(service).map(|birth| birth.at);
+        let is_young = began.is_none_or(|at| time.saturating_sub(at) < DAY_SECS);
         let lately = time - TURNING_SECS..time + TOGETHER_SECS;
-        let others = births.iter().filter(|(name, _)| ***name != *service);
-        is_young && others.filter(|(_, birth)| lately.contains(birth)).count() >= OTHERS_MIN
+        let others = known.births.iter().filter(|(name, _)| ***name != *service);
+        let witnesses = others.filter(|(_, birth)| birth.is_witness && lately.contains(&birth.at));
+        let n_witnesses = witnesses.count();
+        let share = OTHERS_SHARE * known.n_going_out as f64;
+        is_young && n_witnesses >= OTHERS_MIN && n_witnesses as f64 >= share
     }
 }
 
-fn births(baseline: &Baseline, now: BTreeMap<Arc<str>, i64>) -> BTreeMap<Arc<str>, i64> {
-    let mut births = now;
-    for (name, evidence) in baseline.services.unordered() {
-        let edges = evidence.edges.unordered();
-        let over_v6 = edges.filter(|(key, edge)| is_over_v6(key) && is_there(edge));
-        if let Some(first) = over_v6.map(|(_, edge)| edge.settled).min() {
-            note(&mut births, name, first);
+impl Known {
+    fn of(baseline: &Baseline, now: &BTreeMap<Arc<str>, i64>) -> Self {
+        let mut known = Self::default();
+        for (name, evidence) in baseline.services.unordered() {
+            let networks = || {
+                let edges = evidence.edges.unordered();
+                edges.filter(|(key, edge)| is_to_network(key) && is_there(edge))
+            };
+            known.n_going_out += usize::from(networks().next().is_some());
+            let over_v6 = || networks().filter(|(key, _)| is_over_v6(key)).map(|(_, edge)| edge);
+            let first = over_v6().map(|edge| edge.first).min();
+            let is_clean = first.is_none() || over_v6().any(|edge| edge.settled < i64::MAX);
+            let Some(at) = first.or_else(|| now.get(name).copied()) else { continue };
+            let was_there = |seen: Seen| at.saturating_sub(seen.first) >= DAY_SECS;
+            let is_witness = is_clean && evidence.seen().is_some_and(was_there);
+            known.births.insert(Arc::clone(name), Birth { at, is_witness });
         }
+        known
     }
-    births
 }
 
-fn note(births: &mut BTreeMap<Arc<str>, i64>, service: &Arc<str>, time: i64) {
-    let birth = births.entry(Arc::clone(service)).or_insert(time);
-    *birth = time.min(*birth);
+fn is_to_network(key: &EdgeKey) -> bool {
+    key.direction == Direction::Out && key.peer.contains('/') && !key.is_inside()
 }
 
 /// Whether it goes to an IPv6 network outside.
@@ -97,33 +132,52 @@ mod tests {
         EdgeKey { direction: Direction::Out, peer: peer.into(), port: 443, protocol: 6 }
     }
 
-    fn estate(births: &[(&str, i64)]) -> Baseline {
+    /// Services known for a month, with when each first went out over IPv6, and whether that was flagged.
+    fn estate(births: &[(&str, i64, bool)]) -> Baseline {
         let mut baseline = Baseline::default();
-        for &(name, at) in births {
+        for &(name, at, is_flagged) in births {
             let service = baseline.services.slot(&name.into()).unwrap();
-            for peer in ["198.51.100.0/24", "svc:db", "aws:S3"] {
-                service.edges.slot(&to(peer)).unwrap().settled = 0;
+            service.workloads.slot(&"eni-1".into()).unwrap().note(NOW - 30 * DAY_SECS);
+            for (peer, first) in [("198.51.100.0/24", 0), ("svc:db", 0), ("2001:db8::/48", at)] {
+                let edge = service.edges.slot(&to(peer)).unwrap();
+                edge.established.add(1, is_flagged);
+                (edge.first, edge.settled) = (first, if is_flagged { i64::MAX } else { first });
             }
-            let edge = service.edges.slot(&to("2001:db8::/48")).unwrap();
-            (edge.settled, edge.established.clean) = (at, 1);
         }
         baseline
     }
 
-    fn are_turning(births: &[(&str, i64)], peer: &str) -> bool {
+    fn are_turning(births: &[(&str, i64, bool)], peer: &str) -> bool {
         let baseline = estate(births);
         Families::default().are_turning(&baseline, "web", &to(peer), NOW)
     }
 
     #[test]
     fn two_others_of_late_make_an_estate_that_turns() {
-        let others = [("api", NOW - 3600), ("mail", NOW)];
+        let others = [("api", NOW - 3600, false), ("mail", NOW, false)];
         assert!(are_turning(&others, "2001:db8:7::/48"));
         assert!(!are_turning(&others[..1], "2001:db8:7::/48"), "one is one host's doing");
         assert!(!are_turning(&others, "198.51.100.0/24"), "it was always there");
-        let long_ago = [("api", 0), ("mail", 0), ("late", NOW - 3600)];
+        let long_ago = [("api", 0, false), ("mail", 0, false), ("late", NOW - 3600, false)];
         assert!(!are_turning(&long_ago, "2001:db8:7::/48"), "who comes late is asked why");
-        let itself = [("api", NOW), ("mail", NOW), ("web", NOW - 2 * DAY_SECS)];
+        let itself = [others[0], others[1], ("web", NOW - 2 * DAY_SECS, false)];
         assert!(!are_turning(&itself, "2001:db8:7::/48"), "it turned before");
+        let told = [("api", NOW - 3600, true), ("mail", NOW, true)];
+        assert!(!are_turning(&told, "2001:db8:7::/48"), "what was told is no witness");
+        let large: Vec<String> = (0..30).map(|n| format!("old-{n}")).collect();
+        let large = large.iter().map(|name| (name.as_str(), 0, false));
+        let large: Vec<_> = large.chain(others).collect();
+        assert!(!are_turning(&large, "2001:db8:7::/48"), "in a large estate two are few");
+    }
+
+    #[test]
+    fn newcomers_are_no_witnesses() {
+        let mut baseline = estate(&[("api", NOW, false), ("mail", NOW, false)]);
+        for name in ["api", "mail"] {
+            let service = baseline.services.slot(&name.into()).unwrap();
+            *service.workloads.slot(&"eni-1".into()).unwrap() = Seen { first: NOW, last: NOW };
+        }
+        let mut families = Families::default();
+        assert!(!families.are_turning(&baseline, "web", &to("2001:db8:7::/48"), NOW));
     }
 }

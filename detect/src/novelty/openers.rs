@@ -26,17 +26,28 @@ pub(crate) struct FirstMet<'a> {
 
 /// How much less surprising something new is for what others do, and what the service does nearby.
 pub(crate) fn how_common(openers: &mut Openers, baseline: &Baseline, met: &FirstMet<'_>) -> f64 {
-    let &FirstMet { service, novel, key, time, is_near } = met;
+    let &FirstMet { novel, key, .. } = met;
     if novel == Novel::OutsidePort {
         // That others go out by a port says nothing for a service that never did.
         return 1.0;
     }
     let (n_openers, n_clients) = openers.of(baseline, key);
     let by_others = 1.0 + COMMON_FACTOR * n_openers as f64 / n_clients.max(1) as f64;
-    let nearness = if is_near { NEIGHBOUR_FACTOR } else { 1.0 };
+    by_others * how_expected(openers, baseline, met)
+}
+
+/// By how much likelier it is than the service's own rate says: near what it knows, and where the estate
+/// turns to another family.
+pub(crate) fn how_expected(openers: &mut Openers, baseline: &Baseline, met: &FirstMet<'_>) -> f64 {
+    let &FirstMet { service, novel, key, time, is_near } = met;
     let is_turning = novel == Novel::OutsideNetwork
         && openers.families.are_turning(baseline, service, key, time);
-    by_others * nearness * if is_turning { TURNING_FACTOR } else { 1.0 }
+    match (is_near, is_turning) {
+        (true, true) => NEIGHBOUR_FACTOR.max(TURNING_FACTOR),
+        (true, false) => NEIGHBOUR_FACTOR,
+        (false, true) => TURNING_FACTOR,
+        (false, false) => 1.0,
+    }
 }
 
 /// How many services opened what, found once per window: within it the evidence stands still.

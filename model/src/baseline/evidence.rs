@@ -28,7 +28,7 @@ pub const SERVICES_MAX: usize = 1 << 16;
 pub const HOURS_KEPT: i64 = 8 * 7 * 24;
 
 /// Interfaces remembered.
-pub const ENIS_MAX: usize = 1 << 16;
+pub const ENIS_MAX: usize = 1 << 17;
 
 /// A count, apart for windows that were flagged when they were judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -400,7 +400,7 @@ impl Learned {
 
     /// The hour since the epoch that the newest window is of.
     pub(super) fn newest_hour(&self) -> Option<i64> {
-        self.until.map(|until| (until - 1).div_euclid(3600))
+        self.until.map(|until| until.saturating_sub(1).div_euclid(3600))
     }
 
     /// Days between the first and the last window.
@@ -434,9 +434,10 @@ impl Baseline {
     pub(super) fn forget(&mut self) {
         let Some(newest) = self.learned.newest_hour() else { return };
         for service in self.services.values_mut() {
-            for histogram in service.measures.values_mut() {
+            service.measures.retain(|_, histogram| {
                 histogram.forget_before(newest - HOURS_KEPT);
-            }
+                !histogram.is_empty()
+            });
         }
     }
 

@@ -229,6 +229,9 @@ pub(crate) fn ledger_of(classes: &BTreeMap<String, u64>) -> Ledger {
 }
 
 fn push_learned(columns: &mut Columns, learned: &Learned) {
+    if learned.enis.overflowed() {
+        columns.push(&Row { what: "enis-overflowed", ..Row::default() });
+    }
     for ((account, eni), ()) in learned.enis.iter() {
         columns.push(&Row { what: "eni", peer: Some(account), name: Some(eni), ..Row::default() });
     }
@@ -318,6 +321,7 @@ pub fn read(bytes: impl Into<bytes::Bytes>) -> Result<Baseline, FileError> {
         header.fields.iter().filter_map(|name| Field::from_name(name)).collect::<FieldSet>();
     learned.ip_ranges = header.ip_ranges;
     learned.ledger = ledger_of(&header.ledger);
+    baseline.forget();
     Ok(baseline)
 }
 
@@ -357,6 +361,7 @@ impl Reader<'_> {
                 let windows = self.counter("windows", row).clean;
                 learned.hours.insert(self.number::<Int64Type>("hour", row)?, windows);
             }
+            "enis-overflowed" => learned.enis.set_overflowed(),
             "services-overflowed" => baseline.services.set_overflowed(),
             what => {
                 let name: Arc<str> = self.text("service", row)?.into();

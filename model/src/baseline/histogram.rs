@@ -49,6 +49,11 @@ impl Histogram {
         }
     }
 
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All counts in order.
     pub fn iter(&self) -> impl Iterator<Item = (i64, Bucket, Counter)> {
         self.0.iter().map(Count::counted)

@@ -19,7 +19,7 @@ pub use derived::{HourOfWeek, Tail, TailModel, volume_tail};
 pub use edges::{Edges, PortEvidence};
 pub use evidence::{
     Baseline, Counter, Direction, EDGES_PER_SERVICE_MAX, ENIS_MAX, EdgeEvidence, EdgeKey,
-    HOURS_KEPT, Learned, Measure, RangesUse, SERVICES_MAX, ServiceEvidence,
+    HOURS_KEPT, Learned, Measure, RangesUse, SERVICES_MAX, Seen, ServiceEvidence,
     WORKLOADS_PER_SERVICE_MAX, is_inside,
 };
 pub use file::{FORMAT_VERSION, FileError, read, write};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::logical_expr::{ExprSchemable, col, lit};
-use ingest::Place;
+use ingest::{Origin, Place};
 
 use super::*;
 use crate::query::record::time_type;

@@ -47,8 +47,7 @@ impl S3 {
             };
             self.list_folder(url, &folder, is_flat, &mut |page| {
                 for object in page.contents() {
-                    files
-                        .extend(log_file(&url.bucket, object).filter(|f| range.has(f.origin.time)));
+                    files.extend(log_file(&url.bucket, object).filter(|f| range.has(&f.origin)));
                 }
                 let deeper = page.common_prefixes().iter().filter_map(|prefix| prefix.prefix());
                 folders.extend(deeper.map(str::to_owned));
