@@ -70,8 +70,8 @@ pub(crate) fn find(sources: &[String], aws: &AwsArgs, wanted: Wanted) -> Result<
     let (urls, paths): (Vec<&String>, Vec<&String>) =
         sources.iter().partition(|source| source.contains("://"));
     let mut files = if paths.is_empty() { Vec::new() } else { ingest::find_all_files(&paths)? };
-    let n_found = files.len();
-    files.retain(|file| wanted.files().has(&file.origin));
+    let (n_found, times) = (files.len(), wanted.files());
+    files.retain(|file| times.has(&file.origin));
     if files.len() < n_found {
         let n_left_out = n_found - files.len();
         output::note(&format!(

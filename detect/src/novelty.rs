@@ -18,8 +18,7 @@ use model::baseline::{
 
 pub(crate) use neighbours::is_neighbour_known;
 use neighbours::{allotments, place};
-pub(crate) use openers::Openers;
-pub(crate) use openers::{FirstMet, how_common, how_expected};
+pub(crate) use openers::{FirstMet, Openers, how_common, how_expected};
 
 /// Of what was known before, so much is kept at any budget: a tail takes more than what would be told.
 const PAST_RATIO_MAX: f64 = 300.0;

@@ -11,9 +11,9 @@ pub struct TimeRange {
     pub until: Option<i64>,
 }
 
-/// A file holds the records that end in the five minutes after its time; older files may hold some
-/// that were published late.
-const FILE_SECS: i64 = 300;
+/// A file holds the records that end within this time after the one in its name, seconds; older files may
+/// hold some that were published late.
+pub const FILE_SECS: i64 = 300;
 const DAY_SECS: i64 = 86_400;
 
 impl TimeRange {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ingest::{LogFile, Place, TimeRange};
+use ingest::{FILE_SECS, LogFile, Place, TimeRange};
 use jiff::Timestamp;
 use model::baseline::Baseline;
 
@@ -33,9 +33,6 @@ const LEARN_SECS: i64 = 14 * 86_400;
 /// done.
 const RUN_OF: &str = "backfill";
 const DONE_UNTIL: &str = "backfill-done-until";
-
-/// A file holds the records that end in the five minutes after its time.
-const FILE_SECS: i64 = 300;
 
 /// An event bears the start of its record, which ends ten minutes and a little later at most.
 const RECORD_SECS_MAX: i64 = 660;

@@ -7,12 +7,9 @@ use std::collections::BTreeSet;
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
-use ingest::{Field, LogFile, Place};
+use ingest::{FILE_SECS, Field, LogFile, Place};
 
 use super::columns::{Column, Name};
-
-/// A file with a time in its own name holds the records that end in so many seconds from then on.
-const FILE_SECS: i64 = 300;
 
 /// No record is longer, with an hour's margin to the ten minutes AWS aggregates at most.
 const RECORD_SECS_MAX: i64 = 3600;

@@ -146,13 +146,13 @@ impl Context<'_> {
         }
         let name = &window.workload.service;
         let service = self.baseline.service(name)?;
-        let known_secs = self.start - service.seen()?.first;
-        if known_secs < LEVELS_KNOWN_AFTER_SECS {
+        let first = service.seen()?.first;
+        if self.start - first < LEVELS_KNOWN_AFTER_SECS {
             return None;
         }
         let hour = self.start.div_euclid(3600);
         // As of the hour, for which it is kept: whichever of its windows asks first.
-        let is_young = hour * 3600 - service.seen()?.first < PROBATION_AFTER_SECS;
+        let is_young = hour * 3600 - first < PROBATION_AFTER_SECS;
         let as_of = (hour, if is_young { 0 } else { PROBATION_HOURS });
         let (cuts, start) = (self.cuts(), self.start);
         let (model, hour_of_week) = self.tails.of(service, name, measure, as_of)?;
