@@ -99,6 +99,15 @@ pub(crate) struct Host {
     pub(crate) address: u32,
     /// The name AWS gives the service there in `pkt-*-aws-service`, or [`NOT_AWS`].
     pub(crate) aws_service: &'static str,
+    /// Whether it is known by its IPv6 address alone.
+    pub(crate) has_only_v6: bool,
+}
+
+impl Host {
+    /// The same host, known by its IPv6 address alone.
+    pub(crate) fn over_v6(self) -> Self {
+        Self { has_only_v6: true, ..self }
+    }
 }
 
 /// First octets of the networks strangers come from: allocated, but not routed on the Internet.
@@ -109,7 +118,7 @@ pub(crate) fn stranger(number: u64) -> Host {
     let bits = mixed(number ^ 0x5eed_0f57_7a46_e125);
     let first = UNROUTED[(bits >> 32) as usize % UNROUTED.len()];
     let rest = (bits as u32 & 0x00ff_fff8) | 4;
-    Host { address: (first << 24) | rest, aws_service: NOT_AWS }
+    Host { address: (first << 24) | rest, aws_service: NOT_AWS, has_only_v6: false }
 }
 
 /// A network outside that answers at several addresses, as those behind a CDN do.
@@ -141,7 +150,7 @@ impl Network {
 
     /// A network of AWS.
     pub(crate) fn aws(service: &'static str, address: u32, usual: u64, other: f64) -> Self {
-        let base = Host { address, aws_service: service };
+        let base = Host { address, aws_service: service, has_only_v6: false };
         Self { base, span: 1024, usual, other }
     }
 

@@ -35,6 +35,11 @@ impl End {
             Self::Outside(host) => host.address,
         }
     }
+
+    /// Whether there is no way to it over IPv4.
+    pub(crate) fn has_only_v6(self) -> bool {
+        matches!(self, Self::Outside(host) if host.has_only_v6)
+    }
 }
 
 /// What an answered connection carries, from its opening to its end.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use crate::connection::Connection;
+use crate::address::v6;
+use crate::record::Family;
 
 /// One attack of one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,14 +30,25 @@ pub struct Stage {
     pub last_seen: i64,
 }
 
-/// An attacked edge.
+/// An attacked edge; its ends by their IPv4 addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Edge {
-    label: &'static str,
-    client: u32,
-    server: u32,
-    port: u16,
-    protocol: u8,
+pub(crate) struct Edge {
+    pub(crate) label: &'static str,
+    pub(crate) family: Family,
+    pub(crate) client: u32,
+    pub(crate) server: u32,
+    pub(crate) port: u16,
+    pub(crate) protocol: u8,
+}
+
+impl Edge {
+    /// An end's address as the records have it.
+    fn recorded(&self, address: u32) -> IpAddr {
+        match self.family {
+            Family::V4 => Ipv4Addr::from(address).into(),
+            Family::V6 => v6(address).into(),
+        }
+    }
 }
 
 /// When an edge was used, and how often it was opened.
@@ -53,16 +65,7 @@ pub(crate) struct Labels(BTreeMap<Edge, Use>);
 
 impl Labels {
     /// Takes in one reported part of an attack's connection.
-    pub(crate) fn note(
-        &mut self,
-        label: &'static str,
-        (client, server): (u32, u32),
-        connection: &Connection,
-        (first_seen, last_seen): (i64, i64),
-        opened: u64,
-    ) {
-        let Connection { port, protocol, .. } = *connection;
-        let edge = Edge { label, client, server, port, protocol };
+    pub(crate) fn note(&mut self, edge: Edge, (first_seen, last_seen): (i64, i64), opened: u64) {
         let fresh = Use { first_seen, last_seen, connections: 0 };
         let entry = self.0.entry(edge).or_insert(fresh);
         entry.first_seen = entry.first_seen.min(first_seen);
@@ -78,7 +81,7 @@ impl Labels {
             String::from("first_seen,last_seen,client,server,port,protocol,connections,label\n");
         for (edge, Use { first_seen, last_seen, connections }) in rows {
             let Edge { label, port, protocol, .. } = edge;
-            let (client, server) = (Ipv4Addr::from(edge.client), Ipv4Addr::from(edge.server));
+            let (client, server) = (edge.recorded(edge.client), edge.recorded(edge.server));
             // Writing to a string cannot fail.
             let _ = writeln!(
                 csv,
@@ -103,15 +106,16 @@ impl Labels {
 /// Several edges of one client as one attack.
 fn stage(edges: &[(&Edge, &Use)]) -> Option<Stage> {
     let (first, _) = edges.first()?;
-    let servers: BTreeSet<u32> = edges.iter().map(|(edge, _)| edge.server).collect();
+    let servers: BTreeSet<IpAddr> =
+        edges.iter().map(|(edge, _)| edge.recorded(edge.server)).collect();
     let ports: BTreeSet<u16> = edges.iter().map(|(edge, _)| edge.port).collect();
     let only_server = servers.first().filter(|_| servers.len() == 1);
     Some(Stage {
         name: first.label.to_owned(),
         client: Ipv4Addr::from(first.client).to_string(),
-        server: only_server.map(|&server| Ipv4Addr::from(server).to_string()),
+        server: only_server.map(IpAddr::to_string),
         port: ports.first().filter(|_| ports.len() == 1).copied(),
-        servers: servers.iter().map(|&server| Ipv4Addr::from(server).to_string()).collect(),
+        servers: servers.iter().map(IpAddr::to_string).collect(),
         ports: ports.into_iter().collect(),
         connections: edges.iter().map(|(_, seen)| seen.connections).sum(),
         first_seen: edges.iter().map(|(_, seen)| seen.first_seen).min()?,

@@ -41,7 +41,7 @@ pub(crate) enum Direction {
 }
 
 /// Which version of the Internet protocol carried it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Family {
     V4,
     /// The addresses follow from those of version 4; see [`crate::address::v6`].

@@ -86,8 +86,8 @@ pub(crate) fn vantages(estate: &Estate, connection: &Connection) -> [Option<Vant
 
 /// Whether a connection goes over IPv6: a share of those that could, once it is turned on. Stores are
 /// known to their clients by their old addresses, AWS's networks have gateways of their own, and nobody
-/// knocks on doors at random.
-fn family(estate: &Estate, connection: &Connection) -> Family {
+/// knocks on doors at random. An intruder's goes where the intruder's own address is.
+pub(crate) fn family(estate: &Estate, connection: &Connection) -> Family {
     let share = estate.weather.v6_share;
     let could = match connection.server {
         End::Inside(to) => match estate.interface(to).owner {
@@ -98,6 +98,9 @@ fn family(estate: &Estate, connection: &Connection) -> Family {
         End::Outside(host) => host.aws_service == NOT_AWS,
         End::Vacant(_) => false,
     };
+    if connection.server.has_only_v6() {
+        return Family::V6;
+    }
     if share <= 0.0 || !could || connection.label.is_some() {
         return Family::V4;
     }

@@ -3,11 +3,11 @@
 use crate::connection::{Connection, End, Exchange, Failure, Phase, loads};
 use crate::estate::{Capture, Estate, InterfaceIdx};
 use crate::files::Sink;
-use crate::labels::Labels;
+use crate::labels::{Edge, Labels};
 use crate::random::mixed;
 use crate::record::{Load, Record, TCP, Verdict, flags};
 use crate::text::Silence;
-use crate::vantage::vantages;
+use crate::vantage::{family, vantages};
 
 /// In how many intervals of an interface records are lost once.
 const LOSS_ONE_IN: u64 = 30_000;
@@ -167,7 +167,15 @@ impl Wire {
         if let Some(label) = connection.label {
             let client = connection.client.address(now.estate);
             let server = connection.server.address(now.estate);
-            self.labels.note(label, (client, server), connection, span, u64::from(opened));
+            let edge = Edge {
+                label,
+                family: family(now.estate, connection),
+                client,
+                server,
+                port: connection.port,
+                protocol: connection.protocol,
+            };
+            self.labels.note(edge, span, u64::from(opened));
         }
     }
 

@@ -75,6 +75,11 @@ impl Beacon {
         let until = until.min(start + n_calls * manner.period_secs as i64);
         Self { from, next: start as f64, until, manner, home, rng }
     }
+
+    /// The same, to an IPv6 address.
+    pub(crate) fn over_v6(self) -> Self {
+        Self { home: self.home.over_v6(), ..self }
+    }
 }
 
 impl Source for Beacon {

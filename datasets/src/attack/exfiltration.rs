@@ -53,6 +53,11 @@ impl Exfiltration {
         let drop_host = stranger(rng.bits());
         Self { from, label, start, secs, bytes_total, drop_host, n_uploads, rng }
     }
+
+    /// The same, to an IPv6 address.
+    pub(crate) fn over_v6(self) -> Self {
+        Self { drop_host: self.drop_host.over_v6(), ..self }
+    }
 }
 
 impl Source for Exfiltration {

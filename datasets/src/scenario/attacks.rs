@@ -6,6 +6,7 @@ use crate::attack::{
     Rise, Sweep,
 };
 use crate::catalogue::Kind;
+use crate::churn::Change;
 use crate::random::Rng;
 use crate::{DAY_SECS, HOUR_SECS, MINUTE_SECS};
 
@@ -106,6 +107,27 @@ fn call_home(setup: &mut Setup, manner: Manner) {
 
 pub(super) fn exfiltration(setup: &mut Setup) {
     setup.add(Exfiltration::fast(setup.foothold(), setup.start(), setup.rng("exfiltration")));
+}
+
+/// Comes with the estate's own first IPv6 networks, when a new one is hardly news.
+pub(super) fn beacon_ipv6(setup: &mut Setup) {
+    turn_to_ipv6(setup);
+    let (manner, times) =
+        (Manner::drawn(&mut setup.rng("manner")), (setup.start(), setup.options.end()));
+    let beacon = Beacon::new(setup.foothold(), times, (manner, CALLS), setup.rng("beacon"));
+    setup.add(beacon.over_v6());
+}
+
+/// See [`beacon_ipv6`].
+pub(super) fn exfiltration_ipv6(setup: &mut Setup) {
+    turn_to_ipv6(setup);
+    let upload = Exfiltration::fast(setup.foothold(), setup.start(), setup.rng("exfiltration"));
+    setup.add(upload.over_v6());
+}
+
+/// Half of what could goes over IPv6, from early on the day.
+fn turn_to_ipv6(setup: &mut Setup) {
+    setup.plan.at(setup.hour(7), Change::V6(0.5));
 }
 
 pub(super) fn trickle(setup: &mut Setup) {

@@ -89,7 +89,7 @@ const fn benign(name: &'static str, description: &'static str, lay: fn(&mut Setu
 }
 
 /// All scenarios.
-static SCENARIOS: [Scenario; 43] = [
+static SCENARIOS: [Scenario; 45] = [
     Scenario {
         services: 20,
         days: 7,
@@ -116,6 +116,16 @@ static SCENARIOS: [Scenario; 43] = [
     attack("exfiltration", "a replica uploads a gigabyte to a stranger", attacks::exfiltration),
     attack("low-and-slow", "the same over three days, some megabytes at a time", attacks::trickle)
         .judged(3),
+    attack(
+        "beacon-ipv6",
+        "a replica calls home over IPv6, on the day the estate turns to it",
+        attacks::beacon_ipv6,
+    ),
+    attack(
+        "exfiltration-ipv6",
+        "a replica uploads a gigabyte over IPv6, on the day the estate turns to it",
+        attacks::exfiltration_ipv6,
+    ),
     attack(
         "slow-boil",
         "what one service sends out grows by a twentieth a day for three weeks",

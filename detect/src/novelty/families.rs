@@ -1,16 +1,19 @@
-//! An estate that turns to IPv6: for some days the first IPv6 network of nearly every service is new, and
-//! no news.
+//! An estate that turns to IPv6: for some days nearly every service meets IPv6 networks for the first time,
+//! and few of them are news. Most are the other addresses of networks it goes to over IPv4, which nothing
+//! in a flow log says of any one of them; so as many are expected as it has of those.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use model::baseline::{Baseline, Direction, EdgeKey, Seen, WorkloadWindow};
+use model::baseline::{Baseline, Direction, EdgeKey, Seen, ServiceEvidence, WorkloadWindow};
 
 use super::{DAY_SECS, is_there};
 
-/// A network of a family that the estate is turning to is so much less surprising.
-pub(super) const TURNING_FACTOR: f64 = 10.0;
+/// A network of a family that the estate is turning to is so much less surprising, and no news at any budget
+/// while it may be the other address of one that is known.
+const TURNING_FACTOR: f64 = 10.0;
+const TWIN_FACTOR: f64 = 1000.0;
 
 /// It takes as many other services for the estate to be turning, and such a share of those that go out.
 const OTHERS_MIN: usize = 2;
@@ -66,8 +69,23 @@ impl Families {
         Self { now, known: None }
     }
 
+    /// By how much less surprising an edge is for being of a family that the estate turns to.
+    pub(super) fn how_expected(
+        &mut self,
+        baseline: &Baseline,
+        service: &str,
+        key: &EdgeKey,
+        time: i64,
+    ) -> f64 {
+        if !self.are_turning(baseline, service, key, time) {
+            return 1.0;
+        }
+        let has_twins_left = baseline.service(service).is_some_and(has_fewer_over_v6);
+        if has_twins_left { TWIN_FACTOR } else { TURNING_FACTOR }
+    }
+
     /// Whether an edge is of a family that is as new to the service as to others of the estate.
-    pub(super) fn are_turning(
+    fn are_turning(
         &mut self,
         baseline: &Baseline,
         service: &str,
@@ -109,6 +127,15 @@ impl Known {
         }
         known
     }
+}
+
+/// Whether a service was in fewer networks over IPv6 than over IPv4.
+fn has_fewer_over_v6(service: &ServiceEvidence) -> bool {
+    let edges =
+        service.edges.unordered().filter(|(key, edge)| is_to_network(key) && is_there(edge));
+    let (v6, v4): (BTreeSet<_>, BTreeSet<_>) =
+        edges.map(|(key, _)| &*key.peer).partition(|network| network.contains(':'));
+    v6.len() < v4.len()
 }
 
 fn is_to_network(key: &EdgeKey) -> bool {
@@ -168,6 +195,19 @@ mod tests {
         let large = large.iter().map(|name| (name.as_str(), 0, false));
         let large: Vec<_> = large.chain(others).collect();
         assert!(!are_turning(&large, "2001:db8:7::/48"), "in a large estate two are few");
+    }
+
+    #[test]
+    fn as_many_networks_are_expected_as_there_are_over_ipv4() {
+        let mut baseline =
+            estate(&[("api", NOW, false), ("mail", NOW, false), ("web", NOW, false)]);
+        let expected = |baseline: &Baseline| {
+            Families::default().how_expected(baseline, "web", &to("2001:db8:7::/48"), NOW)
+        };
+        assert!(expected(&baseline) < TWIN_FACTOR, "the one it has over IPv4 may have come");
+        let web = baseline.services.slot(&"web".into()).unwrap();
+        web.edges.slot(&to("203.0.113.0/24")).unwrap().established.add(1, false);
+        assert!(expected(&baseline) >= TWIN_FACTOR, "this may be the other's");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use model::baseline::{Baseline, Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
 
 use super::Novel;
-use super::families::{Families, TURNING_FACTOR};
+use super::families::Families;
 
 /// What every other service goes to is so much less surprising than what nobody does.
 const COMMON_FACTOR: f64 = 20.0;
@@ -40,14 +40,11 @@ pub(crate) fn how_common(openers: &mut Openers, baseline: &Baseline, met: &First
 /// turns to another family.
 pub(crate) fn how_expected(openers: &mut Openers, baseline: &Baseline, met: &FirstMet<'_>) -> f64 {
     let &FirstMet { service, novel, key, time, is_near } = met;
-    let is_turning = novel == Novel::OutsideNetwork
-        && openers.families.are_turning(baseline, service, key, time);
-    match (is_near, is_turning) {
-        (true, true) => NEIGHBOUR_FACTOR.max(TURNING_FACTOR),
-        (true, false) => NEIGHBOUR_FACTOR,
-        (false, true) => TURNING_FACTOR,
-        (false, false) => 1.0,
+    if novel != Novel::OutsideNetwork {
+        return if is_near { NEIGHBOUR_FACTOR } else { 1.0 };
     }
+    let by_family = openers.families.how_expected(baseline, service, key, time);
+    if is_near { by_family.max(NEIGHBOUR_FACTOR) } else { by_family }
 }
 
 /// How many services opened what, found once per window: within it the evidence stands still.

@@ -185,6 +185,20 @@ fn ipv6_comes_with_addresses_that_the_inventory_lists() {
 }
 
 #[test]
+fn intruders_over_ipv6_come_on_the_day_the_estate_turns_to_it() {
+    for (scenario, name) in [("beacon-ipv6", "beacon"), ("exfiltration-ipv6", "exfiltration")] {
+        let lived = lived(scenario, 8);
+        let [stage] = &lived.stages[..] else { panic!("{scenario}: {:?}", lived.stages) };
+        let server = stage.server.as_deref().unwrap();
+        assert!(stage.name == name && server.contains(':') && stage.client.contains('.'));
+        let theirs: Vec<&Line> = lived.lines.iter().filter(|line| line.dst == server).collect();
+        assert!(theirs.len() > 5 && theirs.iter().all(|line| line.is_v6 && line.is_egress));
+        let own_before = |line: &&Line| line.is_v6 && line.start < stage.first_seen;
+        assert!(lived.lines.iter().filter(own_before).count() > 100);
+    }
+}
+
+#[test]
 fn a_migration_ends_in_other_subnets_and_a_takedown_with_nobody() {
     let moved = lived("new-subnet", 9);
     let in_new = |line: &&Line| line.src.starts_with("10.21.") || line.dst.starts_with("10.21.");

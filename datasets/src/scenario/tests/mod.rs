@@ -60,7 +60,8 @@ fn labels(name: &str) -> BTreeSet<&str> {
         "scan-slow" | "scan-distributed" => BTreeSet::from(["port-scan"]),
         "sweep-slow" => BTreeSet::from(["sweep"]),
         "lateral-ssh" | "lateral-database" | "lateral-windows" => BTreeSet::from(["lateral-move"]),
-        "beacon-jittered" | "beacon-slow" => BTreeSet::from(["beacon"]),
+        "beacon-jittered" | "beacon-slow" | "beacon-ipv6" => BTreeSet::from(["beacon"]),
+        "exfiltration-ipv6" => BTreeSet::from(["exfiltration"]),
         own => BTreeSet::from([own]),
     }
 }
