@@ -215,7 +215,8 @@ pub(crate) struct DetectArgs {
     pub(crate) learned: LearnedArgs,
     /// Go on where the last run with this state stopped, a folder or `s3://BUCKET/PREFIX`: baseline,
     /// open windows and findings, and which files were taken (by name, size and entity tag) are kept here
-    /// between runs; --baseline and --warmup count in the first one. Findings told are those that
+    /// between runs; --baseline and --warmup count in the first one, and files named at --until or
+    /// later are left to the next one. Findings told are those that
     /// closed in this run, all that are open, and those of a run that could not deliver them: of
     /// each id the last one told counts.
     #[arg(long, value_name = "DIR|URL")]

@@ -41,20 +41,20 @@ pub(crate) struct ReadPlan {
 impl ReadPlan {
     /// Finds the files, looks at their first records, and says what the log cannot carry.
     pub(crate) fn of(args: &SourceArgs, baseline_interval_secs: Option<i64>) -> Result<Self> {
-        Self::of_new(args, baseline_interval_secs, None, &mut |files| files)
+        Self::of_new(args, baseline_interval_secs, Course::default(), &mut |files| files)
     }
 
-    /// The same for the files that `new` leaves of those found. Objects of times before `listed_from`
-    /// are not looked for.
+    /// The same for the files that `new` leaves of those found, by one run of several.
     pub(crate) fn of_new(
         args: &SourceArgs,
         baseline_interval_secs: Option<i64>,
-        listed_from: Option<i64>,
+        course: Course,
         new: &mut dyn FnMut(Vec<LogFile>) -> Vec<LogFile>,
     ) -> Result<Self> {
-        let ground = Ground::of(args)?;
-        let wanted = Wanted { listed_from, ..ground.wanted };
-        let Sources { files, reach } = sources::find(&args.sources, &args.aws, wanted)?;
+        let mut ground = Ground::of(args)?;
+        let Course { listed_from, is_continued } = course;
+        ground.wanted = Wanted { listed_from, is_continued, ..ground.wanted };
+        let Sources { files, reach } = sources::find(&args.sources, &args.aws, ground.wanted)?;
         let files = new(files);
         let survey = survey::of_files(&files, &reach, &ground.decode);
         let interval_secs = interval(ground.interval_secs, &survey, baseline_interval_secs)?;
@@ -92,6 +92,15 @@ impl ReadPlan {
     }
 }
 
+/// A run's place among others that read the same sources.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Course {
+    /// Objects of times before this are not looked for.
+    pub(crate) listed_from: Option<i64>,
+    /// Whether a later run goes on where this one stops.
+    pub(crate) is_continued: bool,
+}
+
 /// What can be said before anything is read, whatever brings it.
 pub(crate) struct Ground {
     pub(crate) zone: TimeZone,
@@ -121,7 +130,7 @@ impl Ground {
     pub(crate) fn fold(&self, interval_secs: i64) -> FoldOptions {
         FoldOptions {
             since: self.wanted.since,
-            until: self.wanted.until,
+            until: self.wanted.records_until(),
             not_after: Some(not_after(clock::unix_secs())),
             ..FoldOptions::new(window_secs(interval_secs))
         }
@@ -147,7 +156,13 @@ pub(crate) fn wanted(args: &SourceArgs, zone: &TimeZone) -> Result<Wanted> {
     if since.zip(until).is_some_and(|(since, until)| since >= until) {
         bail!("--since is not before --until: no record can match");
     }
-    Ok(Wanted { since, until, lateness_secs: args.lateness, listed_from: None })
+    Ok(Wanted {
+        since,
+        until,
+        lateness_secs: args.lateness,
+        listed_from: None,
+        is_continued: false,
+    })
 }
 
 fn at(text: Option<&str>, zone: &TimeZone) -> Result<Option<i64>> {

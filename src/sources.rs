@@ -16,12 +16,21 @@ pub(crate) struct Wanted {
     /// Objects of times before this are not listed: an earlier run did.
     #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "nothing is listed"))]
     pub(crate) listed_from: Option<i64>,
+    /// Whether another run goes on where this one stops: files are read whole or left to it, since what is
+    /// left out of one that was read would be found by neither.
+    pub(crate) is_continued: bool,
 }
 
 impl Wanted {
     /// The files that can hold it.
     fn files(&self) -> TimeRange {
-        TimeRange::of_records(self.since, self.until, self.lateness_secs)
+        let lateness_secs = if self.is_continued { 0 } else { self.lateness_secs };
+        TimeRange::of_records(self.since, self.until, lateness_secs)
+    }
+
+    /// The first time that records are left out for.
+    pub(crate) fn records_until(&self) -> Option<i64> {
+        self.until.filter(|_| !self.is_continued)
     }
 }
 

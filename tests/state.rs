@@ -9,7 +9,7 @@ mod program;
 use std::fs;
 use std::path::Path;
 
-use program::logs::{Logs, assert_same_lines, last_revisions, small};
+use program::logs::{Logs, assert_same_lines, last_revisions, quiet_day, small};
 use program::{Run, run_in, run_well};
 
 const WARMUP: [&str; 2] = ["--warmup", "3h"];
@@ -45,6 +45,33 @@ fn hourly_runs_tell_what_one_run_tells() {
     assert_eq!(hours.len(), 48);
     assert_same(&logs, &hours);
     assert_eq!(logs.generations("state").len(), 3, "older generations are removed");
+}
+
+#[test]
+fn runs_to_a_time_each_tell_what_one_run_tells() {
+    let logs = Logs::new(&small(2));
+    logs.detect(&logs.files, &WARMUP);
+    let once = logs.told();
+    let mut told = String::new();
+    let times = ["2025-03-03T06:03:20Z", "2025-03-03T18:00:00Z", "2025-03-04T12:01:00Z"];
+    for time in times {
+        let options = [&WARMUP[..], &["--state", "state", "--until", time]].concat();
+        let run = logs.detect(&["AWSLogs".to_owned()], &options);
+        assert!(!run.stderr.contains("outside"), "{}", run.stderr);
+        told.push_str(&logs.told());
+    }
+    logs.detect(&["AWSLogs".to_owned()], &["--state", "state", "--final"]);
+    told.push_str(&logs.told());
+    assert_same_lines(&once, &last_revisions(&told));
+}
+
+#[test]
+fn a_since_that_would_leave_a_hole_is_told() {
+    let logs = Logs::new(&quiet_day());
+    logs.detect(&logs.files[..24], &["--state", "state"]);
+    let since = ["--state", "state", "--since", "2025-03-03T02:00:00Z"];
+    let run = logs.detect(&logs.files[24..36], &since);
+    assert!(run.stderr.contains("the state goes on at 2025-03-03T01:35:00Z"), "{}", run.stderr);
 }
 
 #[test]

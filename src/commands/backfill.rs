@@ -21,7 +21,7 @@ use crate::advice::Planning;
 use crate::delivery::Delivery;
 use crate::flags::{BackfillArgs, SourceArgs};
 use crate::pipeline::{Outcome, Tail};
-use crate::plan::{self, ReadPlan};
+use crate::plan::{self, Course, ReadPlan};
 use crate::sources::Wanted;
 use crate::state::State;
 use crate::{Ending, clock, output};
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &BackfillArgs) -> Result<Ending> {
         files.retain(|file| file.origin.time.unwrap_or(i64::MAX - 1) > done_until);
         files
     };
-    let mut plan = ReadPlan::of_new(&args.source, interval_secs, None, &mut new)?;
+    let mut plan = ReadPlan::of_new(&args.source, interval_secs, Course::default(), &mut new)?;
     if plan.files.is_empty() && done_until == i64::MIN {
         output::note("there are no files of that time: nothing to judge");
     }
@@ -246,7 +246,7 @@ fn learned(args: &BackfillArgs, range: &Range) -> Result<Baseline> {
     };
     output::note(&format!("learning from {} to {}", time(since), time(range.since)));
     let mut earlier = |files| range.between(since, range.since, files);
-    let plan = ReadPlan::of_new(&source, None, None, &mut earlier)?;
+    let plan = ReadPlan::of_new(&source, None, Course::default(), &mut earlier)?;
     let is_empty = plan.files.is_empty();
     let (baseline, outcome) = learn::learn(plan).context("learning from what came before")?;
     plan::report_ledger(&outcome);

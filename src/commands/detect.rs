@@ -17,7 +17,7 @@ use crate::delivery::Delivery;
 use crate::flags::DetectArgs;
 use crate::judging::Judging;
 use crate::pipeline::{self, Outcome, Reading, Tail};
-use crate::plan::{self, ReadPlan};
+use crate::plan::{self, Course, ReadPlan};
 use crate::state::{State, with_undelivered};
 use crate::{Ending, output};
 
@@ -50,6 +50,7 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
     let delivery = Delivery::of(&args.tell)?;
     let (mut state, beginning) = begin(args)?;
     let mut plan = plan(args, &mut state, beginning.baseline().learned.interval_secs)?;
+    note_since(&plan, &beginning);
     let tail = if state.is_some() && !args.r#final { Tail::Keep } else { Tail::Close };
     let terms = Terms { warmup_secs: args.learned.warmup, budget: args.tell.budget };
     let detected = judge_all(&mut plan, beginning, tail, terms, delivery.planning())?;
@@ -116,8 +117,9 @@ fn plan(
     let Some(state) = state else { return ReadPlan::of(&args.source, interval_secs) };
     // What comes later than the lateness adds nothing, but has to be counted.
     let listed_from = state.listed_from(args.relist.max(args.source.lateness));
+    let course = Course { listed_from, is_continued: !args.r#final };
     let mut new = |files| leave_out_known(state, files);
-    let plan = ReadPlan::of_new(&args.source, interval_secs, listed_from, &mut new)?;
+    let plan = ReadPlan::of_new(&args.source, interval_secs, course, &mut new)?;
     if let Some(time) = listed_from {
         state.forget_before(time);
         output::note(&format!(
@@ -259,6 +261,20 @@ fn take_up(
     plan::check_state(&run, &plan.fold, plan.interval_secs)?;
     aggregator.restore(run.closed_until.unwrap_or(i64::MIN), windows);
     Ok(Begun { judge: Judge::resume(options, baseline, judge), run, carried })
+}
+
+/// What an earlier run judged stays so, and what it left open lacks what is left out now.
+fn note_since(plan: &ReadPlan, beginning: &Beginning) {
+    let Beginning::Resumed(left) = beginning else { return };
+    let (since, open_from) = (plan.fold.since, left.run.closed_until);
+    if let Some((since, open_from)) = since.zip(open_from).filter(|(since, from)| since > from) {
+        output::note(&format!(
+            "the state goes on at {}, and records that end before --since ({}) are left out of it: without \
+             --since nothing is left out or judged twice",
+            at(open_from),
+            at(since)
+        ));
+    }
 }
 
 /// Where no name tells a time nothing says what is still to come.

@@ -44,7 +44,7 @@ pub(super) fn report(args: &BackfillArgs, range: &Range) -> Result<Ending> {
         since: Some(since),
         until: Some(range.until),
         lateness_secs: range.lateness_secs,
-        listed_from: None,
+        ..Wanted::default()
     };
     let Sources { files, reach } = sources::find(&args.source.sources, &args.source.aws, wanted)?;
     let files = range.between(since, range.until, files);
