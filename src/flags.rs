@@ -5,7 +5,7 @@
     reason = "these comments are help texts: URLs stand in them as people type them"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -196,6 +196,36 @@ pub(crate) struct SourceArgs {
     pub(crate) lateness: i64,
     #[command(flatten)]
     pub(crate) aws: AwsArgs,
+}
+
+impl SourceArgs {
+    /// The flow logs and inventories of a folder that `generate` wrote, of a stretch of its time.
+    pub(crate) fn of_generated(
+        dir: &Path,
+        since: Option<String>,
+        until: Option<String>,
+    ) -> std::io::Result<Self> {
+        let mut inventory: Vec<PathBuf> = std::fs::read_dir(dir)?
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .collect();
+        inventory.sort();
+        Ok(Self {
+            sources: vec![dir.join("AWSLogs").display().to_string()],
+            inventory,
+            inventory_time: None,
+            labels: None,
+            ip_ranges: None,
+            flow_logs: None,
+            log_format: None,
+            interval: None,
+            timezone: "UTC".to_owned(),
+            since,
+            until,
+            lateness: 1200,
+            aws: AwsArgs::default(),
+        })
+    }
 }
 
 #[derive(Debug, Args)]

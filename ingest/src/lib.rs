@@ -49,7 +49,7 @@ pub use ledger::{Ledger, LedgerClass, RejectReason};
 pub use limits::Limits;
 pub use messages::Messages;
 pub use place::Place;
-pub use range::{FILE_SECS, TimeRange};
+pub use range::{FILE_SECS, RECORD_SECS_MAX, TimeRange};
 pub use read::{Input, ReadOutcome, Reader, read_file};
 pub use recent::RecentIds;
 pub use tally::{RejectSample, Tally};

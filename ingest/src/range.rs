@@ -14,6 +14,8 @@ pub struct TimeRange {
 /// A file holds the records that end within this time after the one in its name, seconds; older files may
 /// hold some that were published late.
 pub const FILE_SECS: i64 = 300;
+/// No record is longer, seconds: AWS aggregates for ten minutes at most, and not to the second.
+pub const RECORD_SECS_MAX: i64 = 660;
 const DAY_SECS: i64 = 86_400;
 
 impl TimeRange {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ingest::{FILE_SECS, LogFile, Place, TimeRange};
+use ingest::{FILE_SECS, LogFile, Place, RECORD_SECS_MAX, TimeRange};
 use jiff::Timestamp;
 use model::baseline::Baseline;
 
@@ -33,9 +33,6 @@ const LEARN_SECS: i64 = 14 * 86_400;
 /// done.
 const RUN_OF: &str = "backfill";
 const DONE_UNTIL: &str = "backfill-done-until";
-
-/// An event bears the start of its record, which ends ten minutes and a little later at most.
-const RECORD_SECS_MAX: i64 = 660;
 
 const DAY_SECS: i64 = 86_400;
 
@@ -97,6 +94,7 @@ impl Range {
     fn between(&self, since: i64, until: i64, mut files: Vec<LogFile>) -> Vec<LogFile> {
         let times = TimeRange::of_records(Some(since), Some(until), self.lateness_secs);
         files.retain(|file| match file.place {
+            // An event bears the start of its record.
             Place::Slice { since: from, until: to, .. } => {
                 from < until && to.saturating_add(RECORD_SECS_MAX) > since
             }

@@ -1,7 +1,7 @@
 //! `tidegate demo`: the main job on made-up traffic, without AWS and without configuration.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ::detect::{Finding, Suggestion};
 use anyhow::Result;
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::detect::{self, Terms};
 use super::learn;
 use crate::advice::Planning;
-use crate::flags::{AwsArgs, DemoArgs, SourceArgs};
+use crate::flags::{DemoArgs, SourceArgs};
 use crate::plan::{self, ReadPlan};
 use crate::{Ending, output};
 
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Ending> {
     out.flush()?;
 
     let learn_until = Timestamp::from_second(summary.learn_until)?.to_string();
-    let baseline_args = source(dir, None, Some(learn_until.clone()))?;
+    let baseline_args = SourceArgs::of_generated(dir, None, Some(learn_until.clone()))?;
     let (baseline, outcome) = learn::learn(ReadPlan::of(&baseline_args, None)?)?;
     plan::report_ledger(&outcome);
     let days = baseline.learned.days();
@@ -50,35 +50,12 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Ending> {
         learn::save(&kept.join("baseline.parquet"), &baseline)?;
     }
 
-    let judged = ReadPlan::of(&source(dir, Some(learn_until), None)?, None)?;
+    let judged = ReadPlan::of(&SourceArgs::of_generated(dir, Some(learn_until), None)?, None)?;
     let detected = detect::detect(judged, baseline, Terms::default(), &Planning::default())?;
     plan::report_ledger(&detected.outcome);
     show(&mut out, &detected, &summary, kept.as_deref())?;
     out.flush()?;
     Ok(Ending::Ran)
-}
-
-fn source(dir: &Path, since: Option<String>, until: Option<String>) -> Result<SourceArgs> {
-    let mut inventory: Vec<PathBuf> = std::fs::read_dir(dir)?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .collect();
-    inventory.sort();
-    Ok(SourceArgs {
-        sources: vec![dir.join("AWSLogs").display().to_string()],
-        inventory,
-        inventory_time: None,
-        labels: None,
-        ip_ranges: None,
-        flow_logs: None,
-        log_format: None,
-        interval: None,
-        timezone: "UTC".to_owned(),
-        since,
-        until,
-        lateness: 1200,
-        aws: AwsArgs::default(),
-    })
 }
 
 /// The findings, the gravest in full, and what had been laid in.

@@ -1,7 +1,5 @@
 //! Evaluations of single seeds, against the commands they stand for.
 
-use std::path::PathBuf;
-
 use datasets::Options;
 use detect::Budget;
 use jiff::Timestamp;
@@ -12,7 +10,7 @@ use super::*;
 use crate::advice::Planning;
 use crate::commands::detect::{self as detecting, Terms as DetectTerms};
 use crate::commands::learn;
-use crate::flags::{AwsArgs, SourceArgs};
+use crate::flags::SourceArgs;
 use crate::plan::ReadPlan;
 
 fn terms(names: &[&str]) -> Terms {
@@ -30,28 +28,6 @@ fn terms(names: &[&str]) -> Terms {
     }
 }
 
-/// What `learn` and `detect` read of a folder that `generate` wrote.
-fn source(dir: &std::path::Path, since: Option<&str>, until: Option<&str>) -> SourceArgs {
-    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let inventory: Vec<PathBuf> =
-        entries.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
-    SourceArgs {
-        sources: vec![dir.join("AWSLogs").display().to_string()],
-        inventory,
-        inventory_time: None,
-        labels: None,
-        ip_ranges: None,
-        flow_logs: None,
-        log_format: None,
-        interval: None,
-        timezone: "UTC".to_owned(),
-        since: since.map(str::to_owned),
-        until: until.map(str::to_owned),
-        lateness: 1200,
-        aws: AwsArgs::default(),
-    }
-}
-
 #[test]
 fn a_branch_is_judged_as_the_commands_judge_the_scenario_generated_whole() {
     for name in ["intrusion", "rolling-deploy"] {
@@ -59,9 +35,13 @@ fn a_branch_is_judged_as_the_commands_judge_the_scenario_generated_whole() {
         let options = Options { seed: 3, services: 12, days: 2, ..Options::new(name) };
         let summary = datasets::write(dir.path(), &options).unwrap();
         let until = Timestamp::from_second(summary.learn_until).unwrap().to_string();
-        let learned = ReadPlan::of(&source(dir.path(), None, Some(&until)), None).unwrap();
+        let read = |since, until| {
+            let source = SourceArgs::of_generated(dir.path(), since, until).unwrap();
+            ReadPlan::of(&source, None).unwrap()
+        };
+        let learned = read(None, Some(until.clone()));
         let (baseline, _) = learn::learn(learned).unwrap();
-        let judged = ReadPlan::of(&source(dir.path(), Some(&until), None), None).unwrap();
+        let judged = read(Some(until), None);
         let (terms_of_detect, planning) = (DetectTerms::default(), Planning::default());
         let detected = detecting::detect(judged, baseline, terms_of_detect, &planning).unwrap();
 

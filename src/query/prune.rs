@@ -7,12 +7,9 @@ use std::collections::BTreeSet;
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
-use ingest::{FILE_SECS, Field, LogFile, Place};
+use ingest::{FILE_SECS, Field, LogFile, Place, RECORD_SECS_MAX};
 
 use super::columns::{Column, Name};
-
-/// No record is longer, with an hour's margin to the ten minutes AWS aggregates at most.
-const RECORD_SECS_MAX: i64 = 3600;
 
 /// What rows that match have in common, no less.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -38,6 +38,22 @@ impl Sessions {
         let is_due = self.times.last().is_some_and(|&time| time < now.until);
         self.times.pop_if(|_| is_due).map(|time| time.max(now.from))
     }
+
+    /// Holds those that start before the moment ends, on the first replica of a service.
+    fn hold(
+        &mut self,
+        now: &Moment,
+        wire: &mut Wire,
+        (from, (service, port), label): (Foothold, (ServiceIdx, u16), &'static str),
+        exchange: impl Fn(&mut Rng, i64) -> Exchange,
+    ) {
+        let Some(&target) = now.estate.replicas(service).first() else { return };
+        while let Some(start) = self.next(now) {
+            let to = (End::Inside(target), port);
+            let Some(connection) = from.connection(now, &mut self.rng, to, label) else { return };
+            wire.open(now, &connection, &exchange(&mut self.rng, start));
+        }
+    }
 }
 
 /// Which door is taken on the way on.
@@ -106,22 +122,13 @@ fn strange_target(
 
 impl Source for LateralMove {
     fn step(&mut self, now: &Moment, wire: &mut Wire) {
-        let (service, port) = self.to;
-        let Some(&target) = now.estate.replicas(service).first() else { return };
-        while let Some(start) = self.sessions.next(now) {
-            let rng = &mut self.sessions.rng;
-            let to = (End::Inside(target), port);
-            let Some(connection) = self.from.connection(now, rng, to, self.label) else {
-                return;
-            };
-            let exchange = Exchange {
-                start,
-                secs: rng.lognormal(90.0, 0.8) as i64,
-                sent: rng.lognormal(400_000.0, 0.8),
-                received: rng.lognormal(3_000_000.0, 0.9),
-            };
-            wire.open(now, &connection, &exchange);
-        }
+        let edge = (self.from, self.to, self.label);
+        self.sessions.hold(now, wire, edge, |rng, start| Exchange {
+            start,
+            secs: rng.lognormal(90.0, 0.8) as i64,
+            sent: rng.lognormal(400_000.0, 0.8),
+            received: rng.lognormal(3_000_000.0, 0.9),
+        });
     }
 }
 
@@ -147,19 +154,12 @@ impl NewPort {
 
 impl Source for NewPort {
     fn step(&mut self, now: &Moment, wire: &mut Wire) {
-        let (service, port) = self.to;
-        let Some(&target) = now.estate.replicas(service).first() else { return };
-        while let Some(start) = self.sessions.next(now) {
-            let rng = &mut self.sessions.rng;
-            let to = (End::Inside(target), port);
-            let Some(connection) = self.from.connection(now, rng, to, "new-port") else { return };
-            let exchange = Exchange {
-                start,
-                secs: rng.exponential(20.0) as i64,
-                sent: rng.lognormal(4_000.0, 0.8),
-                received: rng.lognormal(40_000.0, 1.0),
-            };
-            wire.open(now, &connection, &exchange);
-        }
+        let edge = (self.from, self.to, "new-port");
+        self.sessions.hold(now, wire, edge, |rng, start| Exchange {
+            start,
+            secs: rng.exponential(20.0) as i64,
+            sent: rng.lognormal(4_000.0, 0.8),
+            received: rng.lognormal(40_000.0, 1.0),
+        });
     }
 }

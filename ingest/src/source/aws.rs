@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
@@ -15,6 +16,8 @@ use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
 use tokio::runtime::{Builder, Runtime};
+#[cfg(any(feature = "cwl", feature = "sqs"))]
+use tokio::task::{JoinError, JoinHandle};
 
 use super::SourceError;
 use crate::escape::harmless;
@@ -86,6 +89,19 @@ impl Aws {
     /// Waits for a request.
     pub(crate) fn wait<T>(&self, request: impl Future<Output = T>) -> T {
         self.runtime.block_on(request)
+    }
+
+    /// Waits for what is on its way, and takes it; `None` if nothing is, or it takes longer.
+    #[cfg(any(feature = "cwl", feature = "sqs"))]
+    pub(crate) fn arrived<T>(
+        &self,
+        on_its_way: &mut Option<JoinHandle<T>>,
+        wait: Duration,
+    ) -> Option<Result<T, JoinError>> {
+        let task = on_its_way.as_mut()?;
+        let arrived = self.wait(async { tokio::time::timeout(wait, task).await.ok() })?;
+        *on_its_way = None;
+        Some(arrived)
     }
 }
 
@@ -159,4 +175,4 @@ fn of_profile(profile: &str, provider: &ProviderConfig) -> CredentialsProviderCh
         )
 }
 
-const CONNECT_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);

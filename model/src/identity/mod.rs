@@ -53,6 +53,7 @@ pub use directory::{Directory, IdentityOptions, LONE_ADDRESSES_MAX, ServiceRow};
 pub use facts::{EniFacts, RECORDED_ENIS_MAX};
 pub use labels::{LABELS_BYTES_MAX, Labels, LabelsError};
 pub use memory::{Remembered, RememberedEni, SeenHolder};
+pub(crate) use naming::RECORD_TAGS;
 pub use party::{Infrastructure, Outside, Party, Tagged, Why, Workload};
 
 #[cfg(test)]

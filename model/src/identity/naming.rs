@@ -14,7 +14,7 @@ use super::party::{Infrastructure, Tagged, Why};
 use super::roles::Roles;
 
 /// Tag fields of the records, the most telling first.
-const RECORD_TAGS: [Field; 6] = [
+pub(crate) const RECORD_TAGS: [Field; 6] = [
     Field::AsgTag,
     Field::AsgTag2,
     Field::InstanceTag,

@@ -10,7 +10,7 @@ use super::observers::Observers;
 use super::own_address::Own;
 use crate::activity::{Endpoint, EndpointId, Vantage};
 use crate::fold::{Observed, WindowState};
-use crate::identity::{Address, Directory, EniFacts};
+use crate::identity::{Address, Directory, EniFacts, RECORD_TAGS};
 
 /// An endpoint's number within one window.
 pub(super) type EndpointNumber = u32;
@@ -146,14 +146,6 @@ impl<'a> Endpoints<'a> {
 
 fn facts(observed: &Observed, own: Option<u128>) -> EniFacts {
     let said = |field| observed.said(field).cloned();
-    let tags = [
-        Field::AsgTag,
-        Field::AsgTag2,
-        Field::InstanceTag,
-        Field::InstanceTag2,
-        Field::InterfaceTag,
-        Field::InterfaceTag2,
-    ];
     EniFacts {
         account: Arc::clone(&observed.account),
         eni: Arc::clone(&observed.eni),
@@ -165,7 +157,7 @@ fn facts(observed: &Observed, own: Option<u128>) -> EniFacts {
         ecs_cluster: said(Field::EcsClusterName),
         ecs_service: said(Field::EcsServiceName),
         ecs_task: said(Field::EcsTaskId),
-        tags: tags.into_iter().filter_map(|f| Some((f.name(), said(f)?))).collect(),
+        tags: RECORD_TAGS.into_iter().filter_map(|f| Some((f.name(), said(f)?))).collect(),
         address: own.map(Address::from),
     }
 }

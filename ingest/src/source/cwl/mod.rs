@@ -171,9 +171,7 @@ impl Cwl {
 
     /// Waits for the page on its way; `None` if it takes longer.
     fn answer(&mut self, wait: Duration) -> Option<Asked> {
-        let asked = self.asked.as_mut()?;
-        let answered = self.aws.wait(async { tokio::time::timeout(wait, asked).await.ok() })?;
-        self.asked = None;
+        let answered = self.aws.arrived(&mut self.asked, wait)?;
         Some(answered.unwrap_or_else(|error| Asked::lost(&self.input, &error)))
     }
 

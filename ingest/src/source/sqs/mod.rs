@@ -128,9 +128,7 @@ impl Sqs {
 
     /// Waits for what is being received; `None` if it takes longer.
     fn answer(&mut self, wait: Duration) -> Option<Received> {
-        let receiving = self.receiving.as_mut()?;
-        let answered = self.aws.wait(async { tokio::time::timeout(wait, receiving).await.ok() })?;
-        self.receiving = None;
+        let answered = self.aws.arrived(&mut self.receiving, wait)?;
         Some(answered.unwrap_or_else(|error| Received::lost(&self.input, &error)))
     }
 
