@@ -5,6 +5,7 @@
 //! write all of it anew, or take lines off its end together with the change they tell of. Against that
 //! the last hash, which every change prints, has to be kept where they cannot write.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write as _};
@@ -53,6 +54,23 @@ pub(crate) struct Chain {
     pub(crate) n_entries: usize,
     /// The last entry and its hash.
     pub(crate) last: Option<(Entry, String)>,
+    /// The entries, from 1, that found the file otherwise than the one before had left it.
+    pub(crate) edited_before: Vec<usize>,
+    /// The rules that entries made.
+    pub(crate) rules: BTreeSet<String>,
+}
+
+impl Chain {
+    fn add(&mut self, entry: Entry, entry_hash: String) {
+        self.n_entries += 1;
+        let nothing = hash(b"");
+        let left = self.last.as_ref().map_or(&nothing, |(last, _)| &last.file_after);
+        if *left != entry.file_before {
+            self.edited_before.push(self.n_entries);
+        }
+        self.rules.extend(entry.rules.iter().cloned());
+        self.last = Some((entry, entry_hash));
+    }
 }
 
 /// The log of a suppression file.
@@ -101,8 +119,7 @@ impl Log {
         let failed = || format!("cannot write {}", self.path.display());
         self.file.write_all(line.as_bytes()).with_context(failed)?;
         self.file.sync_all().with_context(failed)?;
-        let n_entries = self.chain.n_entries + 1;
-        self.chain = Chain { n_entries, last: Some((entry, hash.clone())) };
+        self.chain.add(entry, hash.clone());
         Ok(hash)
     }
 }
@@ -144,7 +161,7 @@ fn chain(text: &str) -> Result<Chain> {
         if entry.previous.as_ref() != before {
             bail!("line {number}: it does not follow the line before");
         }
-        chain = Chain { n_entries: number, last: Some((entry, hash)) };
+        chain.add(entry, hash);
     }
     Ok(chain)
 }
@@ -205,6 +222,7 @@ mod tests {
         let chain = check(&path).unwrap();
         let (last, hash) = chain.last.unwrap();
         assert_eq!((chain.n_entries, last.finding.as_str()), (3, "tg-3"));
+        assert_eq!(chain.edited_before, [2, 3], "each says it began with nothing");
         assert!(text.contains(&hash) && last.author == entry("").author);
         assert_eq!(super::chain("").unwrap(), Chain::default());
     }

@@ -8,6 +8,7 @@ use detect::Finding;
 use detect::report;
 use detect::suggest::PlanOptions;
 use detect::suppress::{Hit, Suppressions};
+use ingest::escape::harmless;
 
 use crate::advice::Planning;
 use crate::flags::{OutputFormat, TellArgs};
@@ -81,7 +82,10 @@ pub(crate) fn note_hits(hits: &[Hit], n_deviations: u64) {
         let expired = if hit.is_expired { ", expired: hides nothing later" } else { "" };
         output::note(&format!(
             "suppression {}: hid {} deviations, {} whole findings{expired} ({})",
-            hit.rule, hit.n, hit.n_findings, hit.reason
+            harmless(&hit.rule),
+            hit.n,
+            hit.n_findings,
+            harmless(&hit.reason)
         ));
     }
     for line in much(hits, n_deviations) {
@@ -97,7 +101,10 @@ fn much(hits: &[Hit], n_deviations: u64) -> Vec<String> {
         format!(
             "suppression {} hides much: {} of {n_deviations} deviations, {} findings of severity high or \
              critical; look whether that is still meant ({})",
-            hit.rule, hit.n, hit.n_grave, hit.reason
+            harmless(&hit.rule),
+            hit.n,
+            hit.n_grave,
+            harmless(&hit.reason)
         )
     };
     let mut lines: Vec<String> = much.iter().take(MUCH_MAX).map(line).collect();
@@ -117,6 +124,12 @@ fn much(hits: &[Hit], n_deviations: u64) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_makes_no_line_of_its_own() {
+        let forged = Hit { reason: "x\nledger: 0 records".to_owned(), ..hit(9, 1) };
+        assert!(much(&[forged], 9).iter().all(|line| !line.contains('\n')));
+    }
 
     fn hit(n: u64, n_grave: u64) -> Hit {
         Hit {

@@ -147,6 +147,10 @@ fn tell(
     findings
         .into_iter()
         .map(|(mut finding, infrastructure)| {
+            if finding.merged_into.is_some() {
+                // What to do stands with what it became part of.
+                return finding;
+            }
             finding.suggestion = advice::suggest(
                 &finding,
                 infrastructure,

@@ -3,7 +3,8 @@
 //! One scan is one episode, not a thousand deviations. A deviation joins the open episode of its
 //! workload; if another replica of the service already has an open episode with the same deviation, it
 //! joins that one, since a role does one thing. Where both have one already the younger is merged into
-//! the older. An episode closes when it has been quiet for a day.
+//! the older once all of it is there too. So whatever an episode holds, the workload it began with did:
+//! nobody is cut off for what a sibling does. An episode closes when it has been quiet for a day.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
@@ -108,15 +109,16 @@ impl Episodes {
         }
     }
 
-    /// Of an episode and another replica's that has a deviation in common with it, the older and the
-    /// younger.
+    /// Of an episode and another replica's, the older and the younger, where the younger has nothing of its
+    /// own.
     fn twins(&self, name: &Arc<str>) -> Option<(Arc<str>, Arc<str>)> {
         let one = self.open.get(name)?;
-        let (other, twin) =
-            self.open.iter().find(|(other, twin)| *other != name && one.is_twin(twin))?;
-        let is_older = (one.first(), &one.id) < (twin.first(), &twin.id);
-        let (older, younger) = if is_older { (name, other) } else { (other, name) };
-        Some((Arc::clone(older), Arc::clone(younger)))
+        self.open.iter().filter(|(other, _)| *other != name).find_map(|(other, twin)| {
+            let is_older = (one.first(), &one.id) < (twin.first(), &twin.id);
+            let (a, b) = ((name, one), (other, twin));
+            let ((older, into), (younger, part)) = if is_older { (a, b) } else { (b, a) };
+            part.is_part_of(into).then(|| (Arc::clone(older), Arc::clone(younger)))
+        })
     }
 
     /// The open episode of another replica that already has this deviation.
@@ -234,16 +236,16 @@ impl Episode {
         self.deviations.values().map(|deviation| deviation.first).min().unwrap_or(self.last_window)
     }
 
-    /// Whether another replica's episode has a deviation in common with it.
-    fn is_twin(&self, other: &Self) -> bool {
+    /// Whether another replica's episode has all of its deviations.
+    fn is_part_of(&self, other: &Self) -> bool {
+        let is_there = |key: &DeviationKey| {
+            is_shared(key.kind) && other.deviations.keys().any(|theirs| is_same(key, theirs))
+        };
         self.workload.role_known
             && other.workload.role_known
             && self.workload.service == other.workload.service
-            && self
-                .deviations
-                .keys()
-                .filter(|key| is_shared(key.kind))
-                .any(|key| other.deviations.keys().any(|theirs| is_same(key, theirs)))
+            && self.n_dropped == 0
+            && self.deviations.keys().all(is_there)
     }
 
     /// Takes what another episode has, which began with the workload of this name.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use model::baseline::Direction;
 use serde::{Deserialize, Serialize};
 
 use crate::deviation::{Fact, Kind};
@@ -92,10 +93,20 @@ pub struct FoundDeviation {
     pub expected: f64,
     /// The probability of such a thing in normal traffic, two significant digits.
     pub p_value: f64,
+    /// Whether it is far under its cut: a link of a chain, that counts for the severity.
+    #[serde(default)]
+    pub is_firm: bool,
     /// What the judgement rests on.
     pub evidence: BTreeMap<String, Fact>,
     /// A few conversations.
     pub samples: Vec<String>,
+}
+
+impl FoundDeviation {
+    /// Whether somebody opened it to the workload.
+    pub(crate) fn is_inbound(&self) -> bool {
+        self.direction == Direction::In.name()
+    }
 }
 
 /// One step of a plan.
@@ -217,6 +228,10 @@ pub struct Finding {
     pub service: String,
     /// The workload.
     pub workload: FoundWorkload,
+    /// Other replicas that did some of the same and nothing else: interfaces, or addresses where none is
+    /// known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<String>,
     /// One sentence.
     pub summary: String,
     /// ATT&CK technique ids.

@@ -40,7 +40,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::{Finding, FoundDeviation, Kind, Severity};
+use crate::tell::retell;
+use crate::{Finding, FoundDeviation, Severity};
 use rule::Rule;
 
 /// The largest file read, bytes.
@@ -204,6 +205,11 @@ impl Suppressions {
         Ok(Self { rules })
     }
 
+    /// What the rules are called, in the file's order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| rule.name.as_str())
+    }
+
     /// Hides what the rules match. `now_event_time` is the newest record's time, Unix seconds, by which
     /// rules are said to have run out; what is hidden does not depend on it.
     ///
@@ -279,25 +285,18 @@ fn count_finding(hits: &mut [Hit], used: &BTreeSet<usize>, severity: Severity) {
     }
 }
 
-/// The finding without what is hidden.
+/// The finding without what is hidden: as it would be told had the rest been all.
 fn without(mut finding: Finding, left: Vec<FoundDeviation>, n_hidden: u64, rules: &str) -> Finding {
     let n_all = finding.n_deviations;
-    finding.summary = format!("{} ({n_hidden} of {n_all} hidden by {rules})", finding.summary);
     finding.n_deviations = n_all.saturating_sub(n_hidden);
     if finding.n_deviations == left.len() as u64 {
-        finding.kind = kind(finding.kind, &left);
+        retell(&mut finding, left);
+    } else {
+        // Of those that are not listed nothing is known.
+        finding.deviations = left;
     }
-    finding.deviations = left;
+    finding.summary = format!("({n_hidden} of {n_all} hidden by {rules}) {}", finding.summary);
     finding
-}
-
-/// Several kinds are still an incident; one is what it is.
-fn kind(told: Kind, left: &[FoundDeviation]) -> Kind {
-    let kinds: BTreeSet<Kind> = left.iter().map(|deviation| deviation.kind).collect();
-    match (kinds.len(), kinds.first()) {
-        (1, Some(&only)) => only,
-        _ => told,
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! change into the log beside it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::{fs, str};
@@ -26,7 +25,7 @@ const HOLDS_SECS: i64 = 90 * 86_400;
 const OTHERS_MAX: usize = 20;
 
 pub(crate) fn run(args: &AcceptArgs) -> Result<Ending> {
-    let findings = last_of_each(explain::read(&args.findings)?);
+    let findings = explain::read_last(&args.findings)?;
     let finding = explain::pick(&findings, &args.id, &args.findings)?;
     let terms = terms(args, finding)?;
     let path = target(&args.suppress);
@@ -54,12 +53,6 @@ pub(crate) fn run(args: &AcceptArgs) -> Result<Ending> {
     }
     stdout.flush()?;
     Ok(Ending::Ran)
-}
-
-/// A file that is still being written may have several revisions of a finding; the last one counts.
-fn last_of_each(findings: Vec<Finding>) -> Vec<Finding> {
-    let by_id = findings.into_iter().map(|finding| (finding.id.clone(), finding));
-    by_id.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 fn terms(args: &AcceptArgs, finding: &Finding) -> Result<Terms> {

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use detect::suppress::Suppressions;
 use ingest::escape::harmless;
 
 use super::accept;
@@ -13,19 +14,27 @@ use crate::{Ending, output};
 pub(crate) fn run(args: &AuditArgs) -> Result<Ending> {
     let path = audit::beside(&args.suppress);
     let chain = audit::check(&path)?;
-    let now = audit::hash(&accept::read(&args.suppress)?.unwrap_or_default());
+    let bytes = accept::read(&args.suppress)?.unwrap_or_default();
+    let name = args.suppress.display().to_string();
+    let text = str::from_utf8(&bytes).with_context(|| format!("{name} is not UTF-8"))?;
+    let rules = Suppressions::parse(&name, text)?;
+    let by_hand: Vec<&str> = rules.names().filter(|rule| !chain.rules.contains(*rule)).collect();
     let mut stdout = output::stdout();
-    for line in lines(&chain, &now) {
+    for line in lines(&chain, &audit::hash(&bytes), &by_hand) {
         writeln!(stdout, "{}", harmless(&line))?;
     }
     stdout.flush()?;
     Ok(Ending::Ran)
 }
 
-/// What the log comes to, for a file with this hash.
-fn lines(chain: &Chain, now: &str) -> Vec<String> {
+/// Names that are listed one by one.
+const LISTED_MAX: usize = 20;
+
+/// What the log comes to, for a file with this hash and these rules that no entry made.
+fn lines(chain: &Chain, now: &str, by_hand: &[&str]) -> Vec<String> {
+    let written = told_by_hand(by_hand);
     let Some((last, hash)) = &chain.last else {
-        return vec!["the log is empty".to_owned()];
+        return [Some("the log is empty".to_owned()), written].into_iter().flatten().collect();
     };
     let by = last.author.as_ref().map_or_else(String::new, |author| format!(" by {author}"));
     let (time, action, finding) = (&last.time, &last.action, &last.finding);
@@ -35,12 +44,32 @@ fn lines(chain: &Chain, now: &str) -> Vec<String> {
         "the file was edited by hand since the last entry, or the run that wrote it was cut short"
             .to_owned()
     };
-    vec![
+    let edited = (!chain.edited_before.is_empty()).then(|| {
+        let entries = listed(chain.edited_before.iter().map(usize::to_string));
+        format!("the file was edited by hand before the entries {entries}")
+    });
+    let always = [
         format!("{} entries, each as it was written", chain.n_entries),
         format!("last entry: {time}, {action} of {finding}{by}"),
         format!("last hash: {hash}"),
         file,
-    ]
+    ];
+    always.into_iter().chain(edited).chain(written).collect()
+}
+
+fn told_by_hand(rules: &[&str]) -> Option<String> {
+    let names = listed(rules.iter().map(|&rule| rule.to_owned()));
+    let n = rules.len();
+    (n > 0).then(|| {
+        format!("{n} rules of the file are in no entry, so somebody wrote them by hand: {names}")
+    })
+}
+
+fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let n_more = names.len().saturating_sub(LISTED_MAX);
+    let first: Vec<String> = names.take(LISTED_MAX).collect();
+    let more = if n_more > 0 { format!(" and {n_more} more") } else { String::new() };
+    format!("{}{more}", first.join(", "))
 }
 
 #[cfg(test)]
@@ -49,6 +78,8 @@ mod tests {
 
     #[test]
     fn an_empty_log_tells_nothing() {
-        assert_eq!(lines(&Chain::default(), "x"), ["the log is empty"]);
+        assert_eq!(lines(&Chain::default(), "x", &[]), ["the log is empty"]);
+        let told = lines(&Chain::default(), "x", &["evil"]);
+        assert!(told[1].contains("1 rules") && told[1].ends_with(": evil"), "{told:?}");
     }
 }

@@ -19,7 +19,10 @@ use crate::judging::Judging;
 use crate::pipeline::{self, Outcome, Reading, Tail};
 use crate::plan::{self, Course, ReadPlan};
 use crate::state::{State, with_undelivered};
-use crate::{Ending, output};
+use crate::{Ending, clock, output};
+
+/// Without anything new for this long after the lateness, something is to be looked at.
+const SILENT_SECS: i64 = 3600;
 
 /// What judging begins with.
 pub(super) enum Beginning {
@@ -51,6 +54,7 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
     let (mut state, beginning) = begin(args)?;
     let mut plan = plan(args, &mut state, beginning.baseline().learned.interval_secs)?;
     note_since(&plan, &beginning);
+    note_nothing_new(&plan, &beginning);
     let tail = if state.is_some() && !args.r#final { Tail::Keep } else { Tail::Close };
     let terms = Terms { warmup_secs: args.learned.warmup, budget: args.tell.budget };
     let detected = judge_all(&mut plan, beginning, tail, terms, delivery.planning())?;
@@ -261,6 +265,23 @@ fn take_up(
     plan::check_state(&run, &plan.fold, plan.interval_secs)?;
     aggregator.restore(run.closed_until.unwrap_or(i64::MIN), windows);
     Ok(Begun { judge: Judge::resume(options, baseline, judge), run, carried })
+}
+
+/// A flow log that was turned off looks like one that has nothing to say.
+fn note_nothing_new(plan: &ReadPlan, beginning: &Beginning) {
+    let Beginning::Resumed(left) = beginning else { return };
+    let Some(closed_until) = left.run.closed_until.filter(|_| plan.files.is_empty()) else {
+        return;
+    };
+    let silent_secs = clock::unix_secs().saturating_sub(closed_until);
+    if silent_secs >= plan.lateness_secs + SILENT_SECS {
+        output::note(&format!(
+            "nothing new came since {}, {} h ago by this machine's clock: if the sources are the ones you \
+             mean, see whether the flow logs are still on (T1562.008)",
+            at(closed_until),
+            silent_secs / 3600
+        ));
+    }
 }
 
 /// What an earlier run judged stays so, and what it left open lacks what is left out now.

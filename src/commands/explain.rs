@@ -1,5 +1,6 @@
 //! `tidegate explain`: everything about one finding.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use crate::flags::ExplainArgs;
 use crate::{Ending, output};
 
 pub(crate) fn run(args: &ExplainArgs) -> Result<Ending> {
-    let findings = read(&args.findings)?;
+    let findings = read_last(&args.findings)?;
     let finding = pick(&findings, &args.id, &args.findings)?;
     let mut stdout = output::stdout();
     detect::report::write_explain(finding, &mut stdout, output::colour())?;
@@ -29,7 +30,20 @@ pub(crate) fn pick<'a>(findings: &'a [Finding], id: &str, path: &Path) -> Result
     }
 }
 
-/// Reads a findings file.
+/// Reads the last revision of each finding of a file: one that `watch` writes, or that several runs were
+/// put together in, has all of them.
+pub(crate) fn read_last(path: &Path) -> Result<Vec<Finding>> {
+    let mut last: BTreeMap<String, Finding> = BTreeMap::new();
+    for finding in read(path)? {
+        let is_older = last.get(&finding.id).is_some_and(|known| known.revision > finding.revision);
+        if !is_older {
+            last.insert(finding.id.clone(), finding);
+        }
+    }
+    Ok(last.into_values().collect())
+}
+
+/// Reads a findings file, every line of it.
 pub(crate) fn read(path: &Path) -> Result<Vec<Finding>> {
     let bytes = output::read_file(path)?;
     let text =

@@ -49,7 +49,7 @@ fn two_episodes_that_turn_out_to_be_one_go_on_as_the_older() {
     episodes.absorb(0, vec![deviation(&a, Kind::NewPeer, "svc:db", 1)]);
     episodes.absorb(300, vec![deviation(&b, Kind::NewPeer, "svc:mail", 301)]);
     assert_eq!(episodes.open().count(), 2);
-    let changed = episodes.absorb(600, vec![deviation(&b, Kind::NewPeer, "svc:db", 601)]);
+    let changed = episodes.absorb(600, vec![deviation(&a, Kind::NewPeer, "svc:mail", 601)]);
     let closed = episodes.take_closed();
     let [younger] = &closed[..] else { panic!("{closed:?}") };
     let open: Vec<&Episode> = episodes.open().collect();
@@ -61,6 +61,23 @@ fn two_episodes_that_turn_out_to_be_one_go_on_as_the_older() {
     assert_eq!(older.windows.values().sum::<u64>(), 3, "three windows with a deviation each");
     assert_eq!(older.replicas, BTreeSet::from([workload_key(&b)]));
     assert_eq!(changed, BTreeSet::from([younger.id.clone(), older.id.clone()]));
+}
+
+#[test]
+fn nobody_answers_for_what_a_sibling_does() {
+    let (decoy, intruder) = (replica("users", 1), replica("users", 2));
+    let mut episodes = Episodes::default();
+    episodes.absorb(0, vec![deviation(&decoy, Kind::NewPeer, "svc:events", 1)]);
+    episodes.absorb(300, vec![deviation(&intruder, Kind::Sweep, "many", 301)]);
+    episodes.absorb(600, vec![deviation(&intruder, Kind::NewPeer, "svc:events", 601)]);
+    episodes.absorb(900, vec![deviation(&intruder, Kind::Beacon, "203.0.113.0/24", 901)]);
+    assert!(episodes.take_closed().is_empty());
+    let kinds = |workload: &Arc<Workload>| -> Vec<Kind> {
+        let its = episodes.open().find(|episode| episode.workload == *workload).unwrap();
+        its.deviations.keys().map(|key| key.kind).collect()
+    };
+    assert_eq!(kinds(&decoy), [Kind::NewPeer]);
+    assert_eq!(kinds(&intruder).len(), 3, "the whole chain is the intruder's");
 }
 
 #[test]

@@ -42,6 +42,9 @@ fn heading(finding: &Finding, page: &mut Page<'_>) -> io::Result<()> {
     page.wrapped(&lead, severity.len() + 2, &escape_to(&finding.summary, 4 * SHOWN_CHARS_MAX))?;
     page.line(&place(finding))?;
     page.line(&when(finding))?;
+    if let Some(id) = &finding.merged_into {
+        page.line(&format!("goes on as {}, which a sibling began", escape(id)))?;
+    }
     let rests_on = match finding.calibration.as_str() {
         "baseline" => "how surprising things were in time held back",
         "prior" => "a prior, for too little time was held back to calibrate by",

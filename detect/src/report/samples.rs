@@ -26,6 +26,7 @@ pub(crate) fn deviation(kind: Kind) -> FoundDeviation {
         observed: 220.0,
         expected: 0.25,
         p_value: 1.3e-6,
+        is_firm: true,
         evidence: evidence.map(|(name, fact)| (name.to_owned(), fact)).into(),
         samples: vec![
             "2026-03-02T02:10:00Z 10.0.1.7 -> 203.0.113.9:443/tcp: 1 connections".to_owned(),
@@ -54,6 +55,7 @@ pub(crate) fn finding(kind: Kind, deviations: Vec<FoundDeviation>) -> Finding {
             address: "10.0.1.7".to_owned(),
             instance: Some("i-0abc".to_owned()),
         },
+        replicas: vec!["eni-0a2".to_owned()],
         summary:
             "carts (10.0.1.7) called 203.0.113.9 on port 443/tcp every 90 min, then reached db \
                   (10.0.0.9) on port 5432/tcp for the first time"

@@ -84,9 +84,9 @@ impl TryFrom<WireRule> for Rule {
             reason: wire.reason.trim().to_owned(),
             service: wire.service.map(Pattern::from),
             workload: wire.workload.map(place).transpose()?,
-            peer: wire.peer.map(Peer::from),
+            peer: wire.peer.map(peer).transpose()?,
             port: wire.port,
-            protocol: wire.protocol.map(protocol_name),
+            protocol: wire.protocol.map(protocol_name).transpose()?,
             kind: wire.kind,
             until: until(wire.until.as_deref(), wire.forever)?,
             schedule: schedule(wire.schedule.as_deref(), wire.timezone.as_deref())?,
@@ -112,14 +112,18 @@ fn place(text: String) -> Result<Place, String> {
     Ok(Place::Address(address))
 }
 
-fn protocol_name(protocol: Protocol) -> String {
-    match protocol {
-        Protocol::Number(number) => crate::names::protocol(number).into_owned(),
-        Protocol::Name(name) => match name.parse::<u8>() {
-            Ok(number) => crate::names::protocol(number).into_owned(),
-            Err(_) => name.to_lowercase(),
-        },
-    }
+fn protocol_name(protocol: Protocol) -> Result<String, String> {
+    let named = |number| crate::names::protocol(number).into_owned();
+    let name = match protocol {
+        Protocol::Number(number) => return Ok(named(number)),
+        Protocol::Name(name) => name.to_lowercase(),
+    };
+    // A name that no finding has would match nothing, and look as if there were nothing to hide.
+    let known = (0..=u8::MAX).find(|number| named(*number) == name || number.to_string() == name);
+    known.map(named).ok_or_else(|| {
+        let shown: String = name.chars().take(64).collect();
+        format!("`protocol` is tcp, udp, icmp, icmpv6, gre, esp, sctp or a number up to 255, not `{shown}`")
+    })
 }
 
 fn schedule(text: Option<&str>, zone: Option<&str>) -> Result<Option<Schedule>, String> {
@@ -151,13 +155,21 @@ pub(super) fn until(text: Option<&str>, is_forever: bool) -> Result<Option<i64>,
     })
 }
 
-impl From<String> for Peer {
-    fn from(text: String) -> Self {
-        match text.parse() {
-            Ok(range) => Self::Range(range),
-            Err(_) => Self::Name(text.into()),
-        }
+/// A range where it is one, else a name; what was meant as a range and is none matches nothing.
+fn peer(text: String) -> Result<Peer, String> {
+    if let Ok(range) = text.parse() {
+        return Ok(Peer::Range(range));
     }
+    let network = text.split_once('/').map_or(text.as_str(), |(network, _)| network);
+    let is_numeric =
+        network.contains('.') && network.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if is_numeric || network.parse::<std::net::IpAddr>().is_ok() {
+        let shown: String = text.chars().take(64).collect();
+        return Err(format!(
+            "`peer` is no address or range: `{shown}`; a range is written 203.0.113.0/24"
+        ));
+    }
+    Ok(Peer::Name(text.into()))
 }
 
 impl Peer {

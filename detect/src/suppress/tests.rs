@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::{Hit, Suppressions};
 use crate::report::samples::{deviation, finding};
-use crate::{Finding, Kind};
+use crate::{Finding, Kind, Severity};
 
 /// 2026-03-02 04:00 UTC.
 const NOW: i64 = 1_772_424_000;
@@ -73,7 +73,11 @@ fn of_a_finding_partly_known_the_rest_is_told() {
         assert_eq!((hit.n, hit.n_findings), (1, 0));
         assert_eq!((told.deviations.len(), told.n_deviations), (1, 1));
         assert_eq!(told.kind, Kind::Beacon);
-        assert!(told.summary.ends_with("(1 of 2 hidden by dba)"), "{}", told.summary);
+        let summary = told.summary.strip_prefix("(1 of 2 hidden by dba) ").unwrap();
+        let said = format!("{summary} {:?} {:?}", told.techniques, told.guardduty);
+        let hidden = ["db", "10.0.0.9", "5432", "T1021"];
+        assert!(hidden.iter().all(|part| !said.contains(part)), "{said}");
+        assert!(told.severity <= Severity::Medium, "one tactic is left");
     }
 }
 
@@ -186,6 +190,20 @@ fn rules_that_match_everything_are_refused() {
         let comma = if rule.is_empty() { "" } else { ", " };
         let error = parse(&format!("forever: true{comma}{rule}")).unwrap_err();
         assert!(error.contains("matches everything"), "{rule}: {error}");
+    }
+}
+
+#[test]
+fn rules_that_could_match_nothing_are_refused() {
+    for rule in ["peer: 28.48.97.0/33", "peer: 10.0.0.300", "peer: 10.0.0/8", "peer: '::1/129'"] {
+        assert!(parse(&format!("{rule}, forever: true")).unwrap_err().contains("`peer`"), "{rule}");
+    }
+    for protocol in ["tpc", "256", "''"] {
+        let error = parse(&format!("protocol: {protocol}, forever: true")).unwrap_err();
+        assert!(error.contains("`protocol`"), "{protocol}: {error}");
+    }
+    for rule in ["peer: svc:10.0.0.9", "peer: 'aws:S3'", "protocol: TCP", "protocol: 89"] {
+        assert!(parse(&format!("{rule}, forever: true")).is_ok(), "{rule}");
     }
 }
 
