@@ -3,7 +3,7 @@
 //! No window of a slow rise stands out against those just before it. So whole days are compared: the
 //! median of the last seven with that of the seven oldest within four weeks, as a ratio. Some of a rise
 //! has a reason: what the other services' traffic rose by, and what the service itself is asked more
-//! than before, is taken off. The chance of the rest follows from how much days differ (normal, with
+//! than before, is taken off, and so is a step from one day to the next that was told when it came. The chance of the rest follows from how much days differ (normal, with
 //! robust scales). ATT&CK T1030, T1041.
 
 use std::collections::BTreeMap;
@@ -34,6 +34,9 @@ const FLOOR_BYTES_PER_DAY: f64 = 20e6;
 
 /// A window shows the rise if it has this many times the service's mean.
 const SHOWS_FROM: f64 = 2.0;
+
+/// A step is seen in the medians of so many days before and after.
+const STEP_DAYS: usize = 3;
 
 /// Days are told apart no better than this, in e-foldings.
 const SCALE_MIN: f64 = 0.05;
@@ -108,6 +111,7 @@ fn rises(baseline: &Baseline, day: i64) -> BTreeMap<Arc<str>, Rise> {
         let others: Vec<f64> =
             all.iter().filter(|(other, ..)| other != name).map(|(.., sent)| sent.rise).collect();
         let asked = change(evidence, Measure::Served, span).map_or(0.0, |served| served.rise);
+        let sent = &Change { rise: sent.rise - told_step(evidence, span), ..*sent };
         if let Some(rise) = judge(sent, &others, asked) {
             let history = drawn(evidence, span);
             told.insert(Arc::clone(name), Rise { history, ..rise });
@@ -154,6 +158,21 @@ fn change(
 struct Day {
     total: f64,
     windows: f64,
+    /// Of these, those that were flagged.
+    flagged: f64,
+}
+
+/// The largest step between days of a span that was flagged when it came, in e-foldings: that was told, and
+/// is no slow rise.
+fn told_step(evidence: &ServiceEvidence, (from, until): (i64, i64)) -> f64 {
+    let all = days(evidence, Measure::BytesOutside, (from, until));
+    let level = |days: &[Day]| median(days.iter().map(|day| day.total.ln_1p()).collect());
+    let steps = all.windows(2 * STEP_DAYS).filter_map(|days| {
+        let (before, after) = days.split_at(STEP_DAYS);
+        let is_told = after.first().is_some_and(|day| day.flagged > 0.0);
+        Some(level(after)? - level(before)?).filter(|step| is_told && *step >= RISE_MIN)
+    });
+    steps.fold(0.0, f64::max)
 }
 
 /// The totals of the days that had any window.
@@ -162,10 +181,11 @@ fn days(evidence: &ServiceEvidence, measure: Measure, (from, until): (i64, i64))
     let mut days: BTreeMap<i64, Day> = BTreeMap::new();
     for (hour, bucket, counter) in histogram.between(from * DAY_HOURS..until * DAY_HOURS) {
         let day = days.entry(hour.div_euclid(DAY_HOURS));
-        let day = day.or_insert(Day { total: 0.0, windows: 0.0 });
+        let day = day.or_insert(Day { total: 0.0, windows: 0.0, flagged: 0.0 });
         let n = counter.total() as f64;
         day.total += n * bucket_value(bucket) as f64;
         day.windows += n;
+        day.flagged += counter.flagged as f64;
     }
     days.into_values().collect()
 }

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::activity::Conversation;
-use model::baseline::{Direction, EdgeKey, Measure, ServiceEvidence, TailModel, WorkloadWindow};
+use model::baseline::{
+    Direction, EdgeKey, Measure, ServiceEvidence, TailModel, WorkloadWindow, bucket_value,
+};
 use model::identity::{Outside, Party};
 
 use super::history::{self, HOURS};
@@ -34,6 +36,9 @@ const OWN_EDGES_MIN: usize = 20;
 
 /// How likely an unfamiliar address is at most taken to be: that it is one is evidence of its own.
 const UNFAMILIAR_P: f64 = 0.01;
+
+/// What was told this long ago is over, or has become usual.
+const TOLD_SECS: i64 = 7 * 24 * 3600;
 
 /// To a destination the service is used to, it has to send this much more than ever before: backups and
 /// batches come at odd hours, and grow.
@@ -64,6 +69,7 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
     let needed = found().map(|level| level.needed).fold(f64::INFINITY, f64::min);
     let needed = needed.max(floor_bytes as f64);
     let found = found().min_by(|a, b| a.cut_ratio.total_cmp(&b.cut_ratio));
+    let found = found.filter(|_| !was_told(context, window, main));
     let told = found.map(|level| {
         let needed = needed.min(level.observed as f64);
         deviation(window, main, level, needed)
@@ -78,6 +84,24 @@ impl Level {
         self.needed = self.needed.max(usual);
         (self.observed as f64 >= usual).then_some(self)
     }
+}
+
+/// Whether as much was sent there, and told, a week ago or earlier: a monthly job is no alarm the second
+/// time, whatever was made of the first.
+fn was_told(context: &Context<'_>, window: &WorkloadWindow<'_>, main: &Conversation) -> bool {
+    let Some(service) = context.baseline.service(&window.workload.service) else { return false };
+    let peer = Arc::clone(&main.server.peer);
+    let key = EdgeKey { direction: Direction::Out, peer, port: main.port, protocol: main.protocol };
+    let (edge, histogram) = (service.edges.get(&key), service.measures.get(&Measure::BytesOutside));
+    let Some((edge, histogram)) = edge.zip(histogram) else { return false };
+    let is_like = |told: f64, now: u64| OUTGROWN * told >= now as f64;
+    let told_of_it = edge.bytes_out.flagged as f64 / edge.windows.flagged.max(1) as f64;
+    let long_ago = i64::MIN..(context.start - TOLD_SECS).div_euclid(3600);
+    let sent = window.measure(Measure::BytesOutside);
+    is_like(told_of_it, main.bytes_out)
+        && histogram.between(long_ago).any(|(_, bucket, counter)| {
+            counter.flagged > 0 && is_like(bucket_value(bucket) as f64, sent)
+        })
 }
 
 /// Whether the service is used to a destination: a named one it went to before, or an address it went to
