@@ -72,7 +72,41 @@ fn the_beacon_in_internet_noise_is_found_with_little_else() {
     let beacons = deviations(&findings, "beacon");
     let is_ours = |beacon: &&&Value| beacon["peer_address"] == "73.54.23.243";
     assert!(beacons.iter().any(|beacon| is_ours(&beacon)), "{:#?}", summaries(&findings));
-    assert!(findings.len() <= 5, "{:#?}", summaries(&findings));
+    assert!(findings.len() <= 2, "{:#?}", summaries(&findings));
+}
+
+#[test]
+fn every_labelled_edge_of_an_intrusion_is_named_with_few_others() {
+    let Some(capture) = capture("apt29-day1") else { return };
+    let labels = fs::read_to_string(capture.join("labels.csv")).unwrap();
+    let labelled: BTreeSet<String> = labels
+        .lines()
+        .skip(1)
+        .map(|row| {
+            let v: Vec<&str> = row.split(',').collect();
+            format!("{} {}:{}", v[2], v[3], v[4])
+        })
+        .collect();
+    let mut told = BTreeSet::new();
+    for finding in detect(&capture, &[]) {
+        let from = finding["workload"]["address"].as_str().unwrap().to_owned();
+        for d in finding["deviations"].as_array().unwrap() {
+            let to = d["peer_address"].as_str().unwrap_or("-");
+            told.insert(format!("{from} {to}:{}", d["port"]));
+        }
+    }
+    assert_eq!(labelled.len(), 11);
+    assert!(labelled.is_subset(&told), "{:#?}", labelled.difference(&told));
+    assert!(told.len() < labelled.len() + 10, "{told:#?}");
+}
+
+#[test]
+fn strangers_at_an_exposed_device_are_at_most_one_finding() {
+    for name in ["edge-008", "edge-010", "edge-011"] {
+        let Some(capture) = capture(name) else { return };
+        let findings = detect(&capture, &["--warmup", "8h"]);
+        assert!(findings.len() <= 1, "{name}: {:#?}", summaries(&findings));
+    }
 }
 
 /// The Kubernetes captures share an hour's baseline.

@@ -123,6 +123,7 @@ impl Judge {
         deviations.retain(|deviation| {
             calibration.is_news(activity.start, deviation, episodes.lift(deviation))
         });
+        self.siblings.note_told(&deviations);
         let mut changed = BTreeSet::new();
         let mut flagged = Flagged::default();
         if activity.start >= from {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::activity::{Conversation, Orientation};
-use model::baseline::{Baseline, Direction, EdgeKey, WorkloadWindow};
+use model::baseline::{Baseline, Direction, EdgeKey, WorkloadWindow, workload_key};
 use model::identity::{Address, Workload};
 
 use super::sample;
@@ -43,6 +43,9 @@ const ADDRESSES_MAX: usize = 8;
 
 /// Workloads remembered; those seen first stay. Each is compared with all, whenever it grows.
 const MEMBERS_MAX: usize = 512;
+
+/// The fact that says that it was siblings a deviation was judged by.
+const SIBLINGS: &str = "siblings";
 
 /// What of an edge is compared: the peer inside, or only the port outside.
 pub(crate) type Edge = (Arc<str>, u16, u8);
@@ -127,7 +130,22 @@ impl Siblings {
         if p_value > P_MAX * RATIO_MAX {
             return Vec::new();
         }
-        self.tell(window, &alone, &group, p_value)
+        self.found(window, &alone, &group, p_value, start)
+    }
+
+    /// Notes what was told, so that it is not told again.
+    pub(crate) fn note_told(&mut self, deviations: &[Deviation]) {
+        for told in deviations.iter().filter(|told| told.evidence.contains_key(SIBLINGS)) {
+            let Some(member) = self.members.get_mut(&workload_key(&told.workload)) else {
+                continue;
+            };
+            let is_its = |edge: &Edge| Some(edge.1) == told.port && Some(edge.2) == told.protocol;
+            let edges = member.edges.iter_mut().filter(|(edge, _)| is_its(edge));
+            let contacts = edges.filter_map(|(_, contacts)| contacts.get_mut(&told.peer_address?));
+            for contact in contacts.filter(|contact| contact.peer == told.peer) {
+                (contact.untold, contact.bytes_out, contact.bytes_in) = (0, 0, 0);
+            }
+        }
     }
 
     /// Forgets who is gone.
@@ -156,25 +174,28 @@ impl Siblings {
         others.map(|(_, other)| other).filter(is_like).collect()
     }
 
-    fn tell(
+    /// What a workload does alone: once that is too much for chance all of it, however long ago it began.
+    fn found(
         &mut self,
         window: &WorkloadWindow<'_>,
         alone: &BTreeSet<Edge>,
         group: &Group,
         p_value: f64,
+        start: i64,
     ) -> Vec<Deviation> {
         let Some(member) = self.members.get_mut(&window.name) else { return Vec::new() };
-        member.is_told |= p_value <= P_MAX;
-        let mut told = Vec::new();
+        let is_sure = p_value <= P_MAX;
+        member.is_told |= is_sure;
+        let mut found = Vec::new();
         for edge in alone {
-            let Some(contacts) = member.edges.get_mut(edge) else { continue };
-            for (address, contact) in contacts.iter_mut().filter(|(_, contact)| contact.untold > 0)
-            {
-                told.push(deviation(window, edge, *address, contact, group, p_value));
-                (contact.untold, contact.bytes_out, contact.bytes_in) = (0, 0, 0);
+            let contacts = member.edges.get(edge).into_iter().flatten();
+            let is_due =
+                |contact: &Contact| contact.untold > 0 && (is_sure || contact.last >= start);
+            for (address, contact) in contacts.filter(|(_, contact)| is_due(contact)) {
+                found.push(deviation(window, edge, *address, contact, group, p_value));
             }
         }
-        told
+        found
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&Arc<str>, &Member)> {
@@ -289,7 +310,7 @@ fn deviation(
     p_value: f64,
 ) -> Deviation {
     let evidence = BTreeMap::from([
-        ("siblings", Fact::Number(group.siblings as f64)),
+        (SIBLINGS, Fact::Number(group.siblings as f64)),
         ("siblings_edges", Fact::Number(group.edges as f64)),
         ("siblings_edges_of_one_alone", Fact::Number(group.alone as f64)),
         ("bytes_out", Fact::Number(contact.bytes_out as f64)),
