@@ -32,7 +32,8 @@ fn logs(days: i64, sent: impl Fn(i64, i64, u64) -> u64) -> String {
             let usual = 500_000 + next() % 1_000_000;
             let bytes = if host == 1 { sent(day, turn_of_day, usual) } else { usual };
             let to = if bytes > 50 * usual { 1 } else { 1 + next() % 20 };
-            let start = T0 + day * DAY_SECS + turn_of_day * 600 + (next() % 500) as i64;
+            let start =
+                T0 + day * DAY_SECS + turn_of_day * 600 + i64::try_from(next() % 500).unwrap();
             let (end, port, packets) = (start + 20, 33_000 + next() % 20_000, 5 + bytes / 1_000);
             let (own, other) = (format!("10.0.0.{host}"), format!("203.0.{}.9", 20 * host + to));
             writeln!(text, "1 eni-{host} {own} {port} {other} 443 6 3 {packets} {bytes} {start} {end} ACCEPT OK")
