@@ -228,8 +228,8 @@ pub struct Finding {
     pub service: String,
     /// The workload.
     pub workload: FoundWorkload,
-    /// Other replicas that did some of the same and nothing else: interfaces, or addresses where none is
-    /// known.
+    /// Other replicas that did some of the same: interfaces, or addresses where none is known. What they do
+    /// beyond it is a finding of theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<String>,
     /// One sentence.
