@@ -16,6 +16,9 @@ const WIDTH: usize = 100;
 pub fn write_explain(finding: &Finding, out: &mut dyn io::Write, color: Color) -> io::Result<()> {
     let mut page = Page { out, color, width: WIDTH };
     heading(finding, &mut page)?;
+    if let Some(suggestion) = &finding.suggestion {
+        write_advice(suggestion, &mut page)?;
+    }
     title(&mut page, "What was seen")?;
     for deviation in &finding.deviations {
         write_deviation(deviation, &mut page)?;
@@ -26,7 +29,7 @@ pub fn write_explain(finding: &Finding, out: &mut dyn io::Write, color: Color) -
     }
     what_it_could_be(finding, &mut page)?;
     match &finding.suggestion {
-        Some(suggestion) => write_suggestion(suggestion, &mut page),
+        Some(suggestion) => write_commands(suggestion, &mut page),
         None => Ok(()),
     }
 }
@@ -106,9 +109,10 @@ fn what_it_could_be(finding: &Finding, page: &mut Page<'_>) -> io::Result<()> {
     }
 }
 
-fn write_suggestion(suggestion: &Suggestion, page: &mut Page<'_>) -> io::Result<()> {
+/// What is to be decided, and what it costs; how it is done comes after what was seen.
+fn write_advice(suggestion: &Suggestion, page: &mut Page<'_>) -> io::Result<()> {
     title(page, &format!("What to do: {}", escape(&suggestion.action)))?;
-    page.line("  Advice: nothing is changed unless you run it.")?;
+    page.line("  Advice: nothing is changed unless you run it. The commands are below.")?;
     for refusal in &suggestion.refusals {
         page.wrapped("  Refused: ", 4, &escape_to(refusal, 2 * SHOWN_CHARS_MAX))?;
     }
@@ -121,12 +125,20 @@ fn write_suggestion(suggestion: &Suggestion, page: &mut Page<'_>) -> io::Result<
         ))?;
     }
     page.line(&format!("  Lapses {}", escape(&suggestion.expires)))?;
+    for alternative in &suggestion.alternatives {
+        let lead = format!("  Or {}: ", escape(&alternative.action));
+        page.wrapped(&lead, 4, &escape_to(&alternative.why, 2 * SHOWN_CHARS_MAX))?;
+    }
+    write_blast(&suggestion.blast_radius, page)
+}
+
+fn write_commands(suggestion: &Suggestion, page: &mut Page<'_>) -> io::Result<()> {
+    title(page, &format!("How to do it: {}", escape(&suggestion.action)))?;
     write_steps(&suggestion.steps, page)?;
     if !suggestion.undo.is_empty() {
         title(page, "How to undo it")?;
         write_steps(&suggestion.undo, page)?;
     }
-    write_blast(&suggestion.blast_radius, page)?;
     for alternative in &suggestion.alternatives {
         write_alternative(alternative, page)?;
     }
@@ -164,7 +176,6 @@ fn write_blast(blast: &BlastRadius, page: &mut Page<'_>) -> io::Result<()> {
 
 fn write_alternative(alternative: &Alternative, page: &mut Page<'_>) -> io::Result<()> {
     title(page, &format!("Or: {}", escape(&alternative.action)))?;
-    page.wrapped("  ", 2, &escape_to(&alternative.why, 2 * SHOWN_CHARS_MAX))?;
     write_steps(&alternative.steps, page)?;
     if alternative.undo.is_empty() {
         return Ok(());
