@@ -30,7 +30,7 @@ const RULES: &str = "\
   their ordinary traffic too, so one false finding may count in each of them; the interval of the total is
   narrower than that allows.
 - A finding **cuts off** when its plan, as it is told at the end, is `isolate-workload`, `cut-remote` or
-  `remove-rule`.
+  `remove-rule`. That is false where the finding is, or where the plan acts on a host that no attack is of.
 - The days before are learned as `learn` does, or with `--warm-up` judged without telling as `detect
   --warmup` does; scenarios share them where they can. The judged days go through the decoder, the fold and
   the judge of `detect`.

@@ -81,9 +81,9 @@ impl Outcome {
         self.attacks.iter().filter(|attack| attack.detection.is_none())
     }
 
-    /// Findings that no attack explains.
+    /// Findings that no attack explains, and those whose plan cuts off the wrong host.
     pub(crate) fn false_findings(&self) -> impl Iterator<Item = &Found> {
-        self.findings.iter().filter(|found| !found.is_true)
+        self.findings.iter().filter(|found| !found.is_true || found.is_false_quarantine())
     }
 }
 
@@ -108,7 +108,7 @@ impl Score {
             self.findings += 1;
             self.false_findings += u64::from(!found.is_true);
             self.quarantines += u64::from(found.is_quarantine());
-            self.false_quarantines += u64::from(found.is_quarantine() && !found.is_true);
+            self.false_quarantines += u64::from(found.is_false_quarantine());
         }
         for attack in &outcome.attacks {
             let recall = self.attacks.entry(attack.stage.name.clone()).or_default();

@@ -76,7 +76,8 @@ pub(super) fn methods_by_attack(curves: &[Curve], evaluation: &Evaluation) -> Ta
 pub(super) const LEGEND: &str = "\
 False: findings that no attack explains; a day, with the exact 95 % interval of that rate.
 Windows: the median of the five-minute windows from an attack's first record until it was found, both
-counted. Cut off: findings whose plan cuts something off, and of these the false ones.";
+counted. Cut off: findings whose plan cuts something off, and of these those that are false or act on a
+host that no attack is of.";
 
 /// What was judged.
 pub(super) fn premise(evaluation: &Evaluation) -> String {
@@ -176,6 +177,7 @@ pub(super) fn missed(outcome: &Outcome, Attack { stage, .. }: &Attack) -> String
 pub(super) fn false_finding(outcome: &Outcome, found: &Found) -> String {
     let (name, seed) = (outcome.scenario, outcome.seed);
     let action = match &found.action {
+        Some(action) if found.is_true => format!(" [{action} of another host]"),
         Some(action) if found.is_quarantine() => format!(" [{action}]"),
         _ => String::new(),
     };

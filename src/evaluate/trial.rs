@@ -89,6 +89,8 @@ pub(crate) struct Found {
     pub(crate) is_true: bool,
     /// What it suggests, if anything.
     pub(crate) action: Option<String>,
+    /// Whether its plan acts on a host that no attack is of, neither attacking nor attacked.
+    pub(crate) acts_on_bystander: bool,
 }
 
 impl Found {
@@ -96,6 +98,11 @@ impl Found {
     pub(crate) fn is_quarantine(&self) -> bool {
         let cuts = ["isolate-workload", "cut-remote", "remove-rule"];
         self.action.as_deref().is_some_and(|action| cuts.contains(&action))
+    }
+
+    /// Whether that is wrong: nothing happened, or another host did it.
+    pub(crate) fn is_false_quarantine(&self) -> bool {
+        self.is_quarantine() && (!self.is_true || self.acts_on_bystander)
     }
 }
 
@@ -276,6 +283,10 @@ fn weigh(told: &[Told], alarms: Vec<Alarm>, stages: &[Stage]) -> Vec<Weighed> {
 fn found(told: &Told, stages: &[Stage]) -> Found {
     let finding = &told.finding;
     let explains = |stage: &Stage| told.traces.iter().any(|t| t.belongs(stage, WINDOW_SECS));
+    let concerned: BTreeSet<&String> =
+        stages.iter().flat_map(|stage| stage.servers.iter().chain([&stage.client])).collect();
+    let mut targets = finding.suggestion.iter().flat_map(|suggestion| &suggestion.targets);
+    let acts_on_bystander = targets.any(|target| !concerned.contains(&target.address));
     Found {
         id: finding.id.clone(),
         kind: finding.kind.name(),
@@ -284,6 +295,7 @@ fn found(told: &Told, stages: &[Stage]) -> Found {
         summary: finding.summary.clone(),
         is_true: stages.iter().any(explains),
         action: finding.suggestion.as_ref().map(|suggestion| suggestion.action.clone()),
+        acts_on_bystander,
     }
 }
 
