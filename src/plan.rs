@@ -14,7 +14,7 @@ use crate::closing::Windows;
 use crate::flags::SourceArgs;
 use crate::output;
 use crate::pipeline::{self, Outcome, Reading, Tail};
-use crate::sources::{self, Reach, Sources, Wanted};
+use crate::sources::{self, Course, Reach, Sources, Wanted};
 use crate::survey::{self, Survey};
 use crate::{clock, described, duration, identity};
 
@@ -52,8 +52,7 @@ impl ReadPlan {
         new: &mut dyn FnMut(Vec<LogFile>) -> Vec<LogFile>,
     ) -> Result<Self> {
         let mut ground = Ground::of(args)?;
-        let Course { listed_from, is_continued } = course;
-        ground.wanted = Wanted { listed_from, is_continued, ..ground.wanted };
+        ground.wanted.course = course;
         let Sources { files, reach } = sources::find(&args.sources, &args.aws, ground.wanted)?;
         let files = new(files);
         let survey = survey::of_files(&files, &reach, &ground.decode);
@@ -90,15 +89,6 @@ impl ReadPlan {
     pub(crate) fn fields(&self) -> FieldSet {
         self.survey.declared
     }
-}
-
-/// A run's place among others that read the same sources.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Course {
-    /// Objects of times before this are not looked for.
-    pub(crate) listed_from: Option<i64>,
-    /// Whether a later run goes on where this one stops.
-    pub(crate) is_continued: bool,
 }
 
 /// What can be said before anything is read, whatever brings it.
@@ -156,13 +146,7 @@ pub(crate) fn wanted(args: &SourceArgs, zone: &TimeZone) -> Result<Wanted> {
     if since.zip(until).is_some_and(|(since, until)| since >= until) {
         bail!("--since is not before --until: no record can match");
     }
-    Ok(Wanted {
-        since,
-        until,
-        lateness_secs: args.lateness,
-        listed_from: None,
-        is_continued: false,
-    })
+    Ok(Wanted { since, until, lateness_secs: args.lateness, course: Course::default() })
 }
 
 fn at(text: Option<&str>, zone: &TimeZone) -> Result<Option<i64>> {

@@ -13,6 +13,12 @@ pub(crate) struct Wanted {
     pub(crate) until: Option<i64>,
     /// How long after a file's time it may be published.
     pub(crate) lateness_secs: i64,
+    pub(crate) course: Course,
+}
+
+/// A run's place among others that read the same sources.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Course {
     /// Objects of times before this are not listed: an earlier run did.
     #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "nothing is listed"))]
     pub(crate) listed_from: Option<i64>,
@@ -24,13 +30,13 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// The files that can hold it.
     fn files(&self) -> TimeRange {
-        let lateness_secs = if self.is_continued { 0 } else { self.lateness_secs };
+        let lateness_secs = if self.course.is_continued { 0 } else { self.lateness_secs };
         TimeRange::of_records(self.since, self.until, lateness_secs)
     }
 
     /// The first time that records are left out for.
     pub(crate) fn records_until(&self) -> Option<i64> {
-        self.until.filter(|_| !self.is_continued)
+        self.until.filter(|_| !self.course.is_continued)
     }
 }
 
@@ -113,7 +119,7 @@ fn objects(url: &str, aws: &AwsArgs, wanted: Wanted, reach: &mut Reach) -> Resul
     };
     reach.s3 = Some(s3.clone());
     let mut range = wanted.files();
-    range.since = range.since.max(wanted.listed_from);
+    range.since = range.since.max(wanted.course.listed_from);
     let files = s3.list(&parsed, range)?;
     if files.is_empty() && range == TimeRange::default() {
         bail!(

@@ -88,6 +88,9 @@ pub(crate) fn vantages(estate: &Estate, connection: &Connection) -> [Option<Vant
 /// known to their clients by their old addresses, AWS's networks have gateways of their own, and nobody
 /// knocks on doors at random. An intruder's goes where the intruder's own address is.
 pub(crate) fn family(estate: &Estate, connection: &Connection) -> Family {
+    if connection.server.has_only_v6() {
+        return Family::V6;
+    }
     let share = estate.weather.v6_share;
     let could = match connection.server {
         End::Inside(to) => match estate.interface(to).owner {
@@ -98,9 +101,6 @@ pub(crate) fn family(estate: &Estate, connection: &Connection) -> Family {
         End::Outside(host) => host.aws_service == NOT_AWS,
         End::Vacant(_) => false,
     };
-    if connection.server.has_only_v6() {
-        return Family::V6;
-    }
     if share <= 0.0 || !could || connection.label.is_some() {
         return Family::V4;
     }

@@ -52,6 +52,9 @@ impl Kind {
 /// The evidence that AWS lost records where a deviation was seen.
 pub(crate) const RECORDS_LOST: &str = "records_lost";
 
+/// The evidence that it was siblings a deviation was judged by, and how many.
+pub(crate) const SIBLINGS: &str = "siblings";
+
 /// One piece of evidence: a number or a word.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]

@@ -14,8 +14,9 @@ pub struct TimeRange {
 /// A file holds the records that end within this time after the one in its name, seconds; older files may
 /// hold some that were published late.
 pub const FILE_SECS: i64 = 300;
-/// No record is longer, seconds: AWS aggregates for ten minutes at most, and not to the second.
-pub const RECORD_SECS_MAX: i64 = 660;
+/// No record is longer, seconds, with a wide margin to the ten minutes AWS aggregates at most: what is left
+/// out by it is lost.
+pub const RECORD_SECS_MAX: i64 = 3600;
 const DAY_SECS: i64 = 86_400;
 
 impl TimeRange {

@@ -17,13 +17,16 @@ pub(crate) fn run(args: &AuditArgs) -> Result<Ending> {
     let bytes = accept::read(&args.suppress)?.unwrap_or_default();
     let name = args.suppress.display().to_string();
     let text = str::from_utf8(&bytes).with_context(|| format!("{name} is not UTF-8"))?;
-    let rules = Suppressions::parse(&name, text)?;
-    let by_hand: Vec<&str> = rules.names().filter(|rule| !chain.rules.contains(*rule)).collect();
+    // A file that cannot be read is no reason to say nothing of its log.
+    let rules = Suppressions::parse(&name, text);
+    let names = rules.iter().flat_map(Suppressions::names);
+    let by_hand: Vec<&str> = names.filter(|rule| !chain.rules.contains(*rule)).collect();
     let mut stdout = output::stdout();
     for line in lines(&chain, &audit::hash(&bytes), &by_hand) {
         writeln!(stdout, "{}", harmless(&line))?;
     }
     stdout.flush()?;
+    rules?;
     Ok(Ending::Ran)
 }
 
@@ -60,9 +63,7 @@ fn lines(chain: &Chain, now: &str, by_hand: &[&str]) -> Vec<String> {
 fn told_by_hand(rules: &[&str]) -> Option<String> {
     let names = listed(rules.iter().map(|&rule| rule.to_owned()));
     let n = rules.len();
-    (n > 0).then(|| {
-        format!("{n} rules of the file are in no entry, so somebody wrote them by hand: {names}")
-    })
+    (n > 0).then(|| format!("in no entry, so written by hand: {n} of the file's rules, {names}"))
 }
 
 fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
@@ -80,6 +81,6 @@ mod tests {
     fn an_empty_log_tells_nothing() {
         assert_eq!(lines(&Chain::default(), "x", &[]), ["the log is empty"]);
         let told = lines(&Chain::default(), "x", &["evil"]);
-        assert!(told[1].contains("1 rules") && told[1].ends_with(": evil"), "{told:?}");
+        assert!(told[1].contains("by hand: 1 of") && told[1].ends_with(", evil"), "{told:?}");
     }
 }

@@ -21,8 +21,8 @@ use crate::advice::Planning;
 use crate::delivery::Delivery;
 use crate::flags::{BackfillArgs, SourceArgs};
 use crate::pipeline::{Outcome, Tail};
-use crate::plan::{self, Course, ReadPlan};
-use crate::sources::Wanted;
+use crate::plan::{self, ReadPlan};
+use crate::sources::{Course, Wanted};
 use crate::state::State;
 use crate::{Ending, clock, output};
 

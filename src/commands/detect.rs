@@ -17,7 +17,8 @@ use crate::delivery::Delivery;
 use crate::flags::DetectArgs;
 use crate::judging::Judging;
 use crate::pipeline::{self, Outcome, Reading, Tail};
-use crate::plan::{self, Course, ReadPlan};
+use crate::plan::{self, ReadPlan};
+use crate::sources::Course;
 use crate::state::{State, with_undelivered};
 use crate::{Ending, clock, output};
 

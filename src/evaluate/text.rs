@@ -177,7 +177,7 @@ pub(super) fn missed(outcome: &Outcome, Attack { stage, .. }: &Attack) -> String
 pub(super) fn false_finding(outcome: &Outcome, found: &Found) -> String {
     let (name, seed) = (outcome.scenario, outcome.seed);
     let action = match &found.action {
-        Some(action) if found.is_true => format!(" [{action} of another host]"),
+        Some(action) if found.acts_on_bystander => format!(" [{action} of another host]"),
         Some(action) if found.is_quarantine() => format!(" [{action}]"),
         _ => String::new(),
     };

@@ -3,8 +3,8 @@
 //! No window of a slow rise stands out against those just before it. So whole days are compared: the
 //! median of the last seven with that of the seven oldest within four weeks, as a ratio. Some of a rise
 //! has a reason: what the other services' traffic rose by, and what the service itself is asked more
-//! than before, is taken off, and so is a step from one day to the next that was told when it came. The chance of the rest follows from how much days differ (normal, with
-//! robust scales). ATT&CK T1030, T1041.
+//! than before, is taken off, and so is a step from one day to the next that was told when it came. The
+//! chance of the rest follows from how much days differ (normal, with robust scales). ATT&CK T1030, T1041.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -111,8 +111,7 @@ fn rises(baseline: &Baseline, day: i64) -> BTreeMap<Arc<str>, Rise> {
         let others: Vec<f64> =
             all.iter().filter(|(other, ..)| other != name).map(|(.., sent)| sent.rise).collect();
         let asked = change(evidence, Measure::Served, span).map_or(0.0, |served| served.rise);
-        let sent = &Change { rise: sent.rise - told_step(evidence, span), ..*sent };
-        if let Some(rise) = judge(sent, &others, asked) {
+        if let Some(rise) = judge(sent, &others, asked, told_step(evidence, span)) {
             let history = drawn(evidence, span);
             told.insert(Arc::clone(name), Rise { history, ..rise });
         }
@@ -190,10 +189,10 @@ fn days(evidence: &ServiceEvidence, measure: Measure, (from, until): (i64, i64))
     days.into_values().collect()
 }
 
-fn judge(sent: &Change, others: &[f64], asked: f64) -> Option<Rise> {
+fn judge(sent: &Change, others: &[f64], asked: f64, told: f64) -> Option<Rise> {
     let common = median(others.to_vec()).unwrap_or(0.0);
     let differ = median(others.iter().map(|rise| (rise - common).abs()).collect()).unwrap_or(0.0);
-    let unexplained = sent.rise - common.max(asked).max(0.0);
+    let unexplained = sent.rise - common.max(asked).max(0.0) - told;
     // The median of seven has five fourths of the mean's error, and there are two of them.
     let own = sent.scale * 1.25 * (2.0 / WEEK_DAYS as f64).sqrt();
     let scale = own.hypot(1.4826 * differ);
@@ -264,20 +263,31 @@ mod tests {
     #[test]
     fn one_service_alone_is_told_before_it_has_grown_two_and_a_half_fold() {
         let grown = 1.05_f64.ln() * 14.0;
-        assert!(judge(&steady(grown), &[0.02, -0.1, 0.0, 0.05], 0.0).is_some());
-        assert!(judge(&steady(0.3), &[0.02, -0.1, 0.0, 0.05], 0.0).is_none(), "that is growth");
+        assert!(judge(&steady(grown), &[0.02, -0.1, 0.0, 0.05], 0.0, 0.0).is_some());
+        assert!(
+            judge(&steady(0.3), &[0.02, -0.1, 0.0, 0.05], 0.0, 0.0).is_none(),
+            "that is growth"
+        );
     }
 
     #[test]
     fn what_has_a_reason_is_silent() {
         let grown = 1.05_f64.ln() * 14.0;
-        assert!(judge(&steady(grown), &[0.6, 0.7, 0.68, 0.71], 0.0).is_none(), "all rise");
-        assert!(judge(&steady(grown), &[0.0, 0.1, -0.1], 0.66).is_none(), "it is asked more");
+        assert!(judge(&steady(grown), &[0.6, 0.7, 0.68, 0.71], 0.0, 0.0).is_none(), "all rise");
+        assert!(judge(&steady(grown), &[0.0, 0.1, -0.1], 0.66, 0.0).is_none(), "it is asked more");
+    }
+
+    #[test]
+    fn a_step_that_was_told_is_no_slow_rise() {
+        let others = [0.02, -0.1, 0.0, 0.05];
+        assert!(judge(&steady(3.4), &others, 0.0, 3.3).is_none());
+        let more = judge(&steady(4.4), &others, 0.0, 3.3).unwrap();
+        assert!(more.unexplained < 1.2 && more.factor > 80.0, "all of it is said: {more:?}");
     }
 
     #[test]
     fn days_that_differ_much_say_little() {
         let noisy = Change { scale: 1.0, ..steady(0.7) };
-        assert!(judge(&noisy, &[0.0, 0.1, -0.1], 0.0).is_none());
+        assert!(judge(&noisy, &[0.0, 0.1, -0.1], 0.0, 0.0).is_none());
     }
 }

@@ -63,18 +63,16 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
     let overall =
         overall.and_then(|level| if is_familiar { level.outgrown() } else { Some(level) });
     let to_it = if is_familiar { None } else { unfamiliar(context, window, main) };
-    let found = || overall.iter().chain(&to_it);
-    // To be silent less than the least of what any question needs would have had to be sent, or too little
-    // for any to be asked.
-    let needed = found().map(|level| level.needed).fold(f64::INFINITY, f64::min);
+    let answers: Vec<Level> = overall.into_iter().chain(to_it).collect();
+    if answers.is_empty() || was_told(context, window, main) {
+        return Vec::new();
+    }
+    // What would have been silent for every question, or too little for any to be asked.
+    let needed = answers.iter().map(|level| level.needed).fold(f64::INFINITY, f64::min);
     let needed = needed.max(floor_bytes as f64);
-    let found = found().min_by(|a, b| a.cut_ratio.total_cmp(&b.cut_ratio));
-    let found = found.filter(|_| !was_told(context, window, main));
-    let told = found.map(|level| {
-        let needed = needed.min(level.observed as f64);
-        deviation(window, main, level, needed)
-    });
-    told.into_iter().collect()
+    let worst = answers.into_iter().min_by(|a, b| a.cut_ratio.total_cmp(&b.cut_ratio));
+    let told = worst.map(|level| Level { needed: needed.min(level.observed as f64), ..level });
+    told.map(|level| deviation(window, main, &level)).into_iter().collect()
 }
 
 impl Level {
@@ -190,12 +188,7 @@ fn bytes_per_window(service: &ServiceEvidence, but: &str) -> Vec<u64> {
         .collect()
 }
 
-fn deviation(
-    window: &WorkloadWindow<'_>,
-    main: &Conversation,
-    level: &Level,
-    needed: f64,
-) -> Deviation {
+fn deviation(window: &WorkloadWindow<'_>, main: &Conversation, level: &Level) -> Deviation {
     let evidence = BTreeMap::from([
         ("unit", Fact::Text("bytes sent to the outside in one window".into())),
         ("to_this_peer_bytes", Fact::Number(main.bytes_out as f64)),
@@ -203,7 +196,7 @@ fn deviation(
         ("one_window_in_twenty_reaches_bytes", Fact::Number(level.tail.high.round())),
         (HOURS, level.history.clone()),
         ("observations", Fact::Number(level.windows_known.round())),
-        ("would_not_have_fired_below_bytes", Fact::Number(needed.round())),
+        ("would_not_have_fired_below_bytes", Fact::Number(level.needed.round())),
     ]);
     let upload = Upload {
         observed: level.observed as f64,

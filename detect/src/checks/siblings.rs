@@ -14,7 +14,7 @@ use model::baseline::{Baseline, Direction, EdgeKey, WorkloadWindow, workload_key
 use model::identity::{Address, Workload};
 
 use super::sample;
-use crate::deviation::{Deviation, Fact, Kind};
+use crate::deviation::{Deviation, Fact, Kind, SIBLINGS};
 use crate::novelty::{self, identity};
 
 /// The cut for edges that no sibling has.
@@ -43,9 +43,6 @@ const ADDRESSES_MAX: usize = 8;
 
 /// Workloads remembered; those seen first stay. Each is compared with all, whenever it grows.
 const MEMBERS_MAX: usize = 512;
-
-/// The fact that says that it was siblings a deviation was judged by.
-const SIBLINGS: &str = "siblings";
 
 /// What of an edge is compared: the peer inside, or only the port outside.
 pub(crate) type Edge = (Arc<str>, u16, u8);

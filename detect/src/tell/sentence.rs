@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Tactic;
-use crate::deviation::{Fact, Kind};
+use crate::deviation::{Fact, Kind, SIBLINGS};
 use crate::finding::{Finding, FoundDeviation};
 
 /// The sentence for a finding and its deviations, the weightiest first.
@@ -49,7 +49,7 @@ fn clause(d: &FoundDeviation) -> String {
         _ => String::new(),
     };
     match d.kind {
-        Kind::NewPeer if d.evidence.contains_key("siblings") => {
+        Kind::NewPeer if d.evidence.contains_key(SIBLINGS) => {
             format!("reached {peer}{port}, which none of its siblings did")
         }
         Kind::NewPeer => format!("reached {peer}{port} for the first time"),
