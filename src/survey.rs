@@ -166,7 +166,7 @@ impl Survey {
             )),
             (false, true) => Some(format!(
                 "none of the first {} records is ACCEPT: if the flow log records rejected traffic \
-                 only, new-peer, new-port, volume, fan-out and beacon are undecidable",
+                 only, new-peer, new-port, volume, fan-out, flood and beacon are undecidable",
                 self.n_records
             )),
             _ => None,

@@ -148,6 +148,18 @@ fn what_escaped_from_a_pod_is_named_in_at_most_two_findings() {
     }
 }
 
+#[test]
+fn a_probe_of_a_server_by_a_known_client_is_one_finding() {
+    let (Some(cluster), Some(attack)) = (Cluster::learned(), capture("k8s-reconnaissance")) else {
+        return;
+    };
+    let findings = cluster.detect(&attack);
+    assert_eq!(findings.len(), 1, "{:#?}", summaries(&findings));
+    let probe = &findings[0]["deviations"][0];
+    assert_eq!(probe["kind"], "flood", "{probe:#}");
+    assert_eq!((&probe["peer_address"], &probe["port"]), (&"10.16.0.15".into(), &1880.into()));
+}
+
 /// Escapes that stay on the host show nothing in flow logs.
 const SILENT: [&str; 4] =
     ["k8s-cve20195736", "k8s-cve202125741", "k8s-cve202130465", "k8s-cve202223648"];

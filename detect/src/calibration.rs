@@ -54,6 +54,11 @@ pub(crate) fn cut_scale(budget: Budget) -> f64 {
     if budget <= 1.0 { budget } else { budget * budget }
 }
 
+/// The ratio up to which a shape check's deviation is told by itself.
+pub(crate) fn shape_cut(budget: Budget) -> f64 {
+    cut_scale(budget).min(PRIOR_KNOWS)
+}
+
 /// What a ratio costs as a share of what a ratio of one does, as far as the prior has an opinion.
 fn prior(ratio: f64) -> f64 {
     if ratio <= 1.0 { ratio } else { ratio.min(PRIOR_KNOWS).sqrt() }
@@ -98,7 +103,7 @@ impl Class {
     fn of(kind: Kind) -> Option<Self> {
         match kind {
             Kind::NewPeer | Kind::NewPort => Some(Self::Novelty),
-            Kind::Volume | Kind::DeniedSpike | Kind::FanOut => Some(Self::Level),
+            Kind::Volume | Kind::DeniedSpike | Kind::FanOut | Kind::Flood => Some(Self::Level),
             Kind::PortScan | Kind::Sweep | Kind::Beacon | Kind::Incident => None,
         }
     }

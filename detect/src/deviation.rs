@@ -22,6 +22,8 @@ pub enum Kind {
     DeniedSpike,
     /// Many more peers asked than usual.
     FanOut,
+    /// Many more connections to one server's port than usual.
+    Flood,
     /// Many ports of one host tried.
     PortScan,
     /// Many hosts tried.
@@ -41,6 +43,7 @@ impl Kind {
             Self::Volume => "volume",
             Self::DeniedSpike => "denied-spike",
             Self::FanOut => "fan-out",
+            Self::Flood => "flood",
             Self::PortScan => "port-scan",
             Self::Sweep => "sweep",
             Self::Beacon => "beacon",
@@ -79,6 +82,7 @@ pub(crate) const FACTS: &[&str] = &[
     "history_of_48_hours_and_now",
     "inside",
     "jitter_ratio",
+    "most_connections_of_a_window_before",
     "most_tried",
     "net_probes",
     "observations",

@@ -15,7 +15,7 @@ use crate::calibration::{self, Calibration, Class};
 use crate::checks::beacon::Beacons;
 use crate::checks::scan::Scans;
 use crate::checks::siblings::Siblings;
-use crate::checks::{Context, PROFILE_CHECKS, Rises, Tails};
+use crate::checks::{Context, PROFILE_CHECKS, Peaks, Rises, Tails};
 use crate::deviation::{Deviation, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episodes;
 use crate::novelty::{self, Novelty, Openers};
@@ -50,6 +50,7 @@ pub struct Judge {
     pub(crate) judged_from: Option<i64>,
     tails: Tails,
     rises: Rises,
+    peaks: Peaks,
     pub(crate) calibration: Calibration,
     pub(crate) novelty: Novelty,
     training: Training,
@@ -72,6 +73,7 @@ impl Judge {
             episodes: Episodes::default(),
             judged_from: None,
             rises: Rises::default(),
+            peaks: Peaks::default(),
             tails: Tails::new(HourOfWeek::new(options.zone.clone())),
             novelty: Novelty::new(options.window_secs),
             training: Training::default(),
@@ -150,7 +152,7 @@ impl Judge {
         activity: &Activity,
         windows: &[WorkloadWindow<'_>],
     ) -> Vec<Deviation> {
-        let level_cut = self.calibration.cut(activity.start, Class::Level);
+        let cuts = Class::ALL.map(|class| self.calibration.cut(activity.start, class));
         self.siblings.note(&self.baseline, windows, activity.start);
         let mut all = Vec::new();
         let mut openers = Openers::of_windows(windows);
@@ -159,7 +161,7 @@ impl Judge {
             if window.workload.infrastructure.is_some_and(Infrastructure::relays) {
                 continue;
             }
-            all.extend(self.of_workload(activity, window, &mut openers, level_cut));
+            all.extend(self.of_workload(activity, window, &mut openers, cuts));
         }
         all.retain(|deviation| !self.options.blind.contains(&deviation.kind));
         all
@@ -170,10 +172,11 @@ impl Judge {
         activity: &Activity,
         window: &WorkloadWindow<'_>,
         openers: &mut Openers,
-        level_cut: f64,
+        [novelty_cut, level_cut]: [f64; 2],
     ) -> Vec<Deviation> {
         let (start, window_secs) = (activity.start, activity.window_secs);
-        let scan = self.scans.check(&self.baseline, window, start);
+        let shape_cut = calibration::shape_cut(self.options.budget);
+        let scan = self.scans.check(&self.baseline, window, start, shape_cut);
         // A walk that was learned, and goes no further, is what this workload does.
         let is_usual = scan.as_ref().is_some_and(|scan| scan.is_usual);
         let scan = scan.map(|scan| scan.deviation);
@@ -183,8 +186,10 @@ impl Judge {
             tails: &mut self.tails,
             novelty: &mut self.novelty,
             rises: &mut self.rises,
+            peaks: &mut self.peaks,
             openers,
             cut_scale: calibration::cut_scale(self.options.budget),
+            novelty_cut,
             level_cut,
             ratio_max: calibration::ratio_max(self.options.budget),
             start,
@@ -236,7 +241,7 @@ fn flag(deviations: &[Deviation]) -> Flagged {
             flagged.edges.entry(name.clone()).or_default().insert(key);
         }
         match deviation.kind {
-            Kind::Volume | Kind::DeniedSpike | Kind::FanOut => {
+            Kind::Volume | Kind::DeniedSpike | Kind::FanOut | Kind::Flood => {
                 flagged.workloads.insert(name);
             }
             Kind::PortScan | Kind::Sweep => {

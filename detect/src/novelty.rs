@@ -116,6 +116,15 @@ impl Rate {
     }
 }
 
+impl Rate {
+    /// With so many windows that brought something new, a ratio would exceed this one: more than there
+    /// were.
+    pub(crate) fn quiet_from(self, ratio: f64) -> f64 {
+        let enough = ratio * P_MAX_SOMETIMES * (self.windows as f64 + 1.0) - 0.5;
+        enough.floor().max(self.new as f64) + 1.0
+    }
+}
+
 /// The cut where nothing new was ever met: fifty windows without.
 pub(crate) const P_MAX_NEVER: f64 = 0.01;
 
@@ -322,4 +331,23 @@ pub(crate) fn is_network_known(evidence: &ServiceEvidence, key: &EdgeKey) -> boo
 
 fn is_there(edge: &EdgeEvidence) -> bool {
     edge.established.total() > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_have_been_quiet_is_the_least_that_is() {
+        for (windows, new) in [(60, 0), (2_000, 0), (16_000, 3)] {
+            let rate = Rate { windows, new };
+            for ratio in [0.3, 1.0, 40.0] {
+                let quiet_from = rate.quiet_from(ratio);
+                let with = |new: f64| (new + 0.5) / (windows as f64 + 1.0) / P_MAX_SOMETIMES;
+                assert!(quiet_from > new as f64 && with(quiet_from) > ratio, "{rate:?} {ratio}");
+                let one_less = quiet_from - 1.0;
+                assert!(one_less <= new as f64 || with(one_less) <= ratio, "{rate:?} {ratio}");
+            }
+        }
+    }
 }

@@ -32,6 +32,7 @@ const SURE_DESPITE_LOSS: f64 = 0.8;
 /// A tactic of ATT&CK's, in the order of a kill chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Tactic {
+    CredentialAccess,
     Discovery,
     LateralMovement,
     CommandAndControl,
@@ -115,6 +116,7 @@ impl Tactic {
     fn of(deviation: &FoundDeviation) -> Self {
         match deviation.kind {
             Kind::PortScan | Kind::Sweep | Kind::DeniedSpike | Kind::FanOut => Self::Discovery,
+            Kind::Flood => Self::CredentialAccess,
             Kind::Volume => Self::Exfiltration,
             Kind::NewPeer | Kind::NewPort if is_inside(&deviation.peer) => Self::LateralMovement,
             Kind::NewPeer | Kind::NewPort | Kind::Beacon | Kind::Incident => {
@@ -132,7 +134,7 @@ fn kind_of(ordered: &[FoundDeviation], tactics: &BTreeSet<Tactic>) -> Kind {
     let rank = |kind: Kind| match kind {
         Kind::Beacon | Kind::PortScan => 3,
         Kind::Sweep | Kind::NewPeer | Kind::Volume => 2,
-        Kind::NewPort | Kind::DeniedSpike => 1,
+        Kind::NewPort | Kind::DeniedSpike | Kind::Flood => 1,
         Kind::FanOut | Kind::Incident => 0,
     };
     ordered.iter().map(|d| d.kind).max_by_key(|&kind| (rank(kind), kind)).unwrap_or(Kind::Incident)
@@ -140,7 +142,7 @@ fn kind_of(ordered: &[FoundDeviation], tactics: &BTreeSet<Tactic>) -> Kind {
 
 /// How bad one deviation by itself would be: never more than medium.
 fn severity_of(deviation: &FoundDeviation) -> Severity {
-    let is_admin = deviation.port.is_some_and(|port| ADMIN_PORTS.contains(&port));
+    let is_admin = is_admin(deviation);
     let was_learned = deviation.evidence.contains_key("seen_while_learning");
     let has_jitter =
         matches!(deviation.evidence.get("jitter_ratio"), Some(Fact::Number(ratio)) if *ratio > 1.1);
@@ -148,6 +150,7 @@ fn severity_of(deviation: &FoundDeviation) -> Severity {
         Kind::PortScan | Kind::Sweep if was_learned => Severity::Low,
         Kind::PortScan | Kind::Sweep | Kind::Volume => Severity::Medium,
         Kind::NewPeer | Kind::NewPort if is_admin && !deviation.is_inbound() => Severity::Medium,
+        Kind::Flood if is_admin => Severity::Medium,
         Kind::Beacon if !was_learned && has_jitter && !deviation.is_inbound() => Severity::Medium,
         _ => Severity::Low,
     }
@@ -193,7 +196,7 @@ fn confidence(ordered: &[FoundDeviation]) -> f64 {
 
 /// The smallest p-value, times the number of kinds that were tried.
 fn combined(ordered: &[FoundDeviation]) -> f64 {
-    const KINDS_TRIED: f64 = 8.0;
+    const KINDS_TRIED: f64 = 9.0;
     let least = ordered.iter().map(|d| d.p_value).fold(1.0, f64::min);
     (least * KINDS_TRIED).min(1.0)
 }
@@ -203,6 +206,8 @@ fn techniques(ordered: &[FoundDeviation]) -> Vec<String> {
         (Kind::PortScan | Kind::DeniedSpike, _) => vec!["T1046"],
         (Kind::Sweep, _) => vec!["T1018", "T1046"],
         (Kind::FanOut, _) => vec!["T1018"],
+        (Kind::Flood, _) if is_admin(d) => vec!["T1110"],
+        (Kind::Flood, _) => vec!["T1110", "T1499"],
         (Kind::Volume, _) if d.evidence.contains_key("rose_by_factor") => {
             vec!["T1030", "T1041", "T1048"]
         }
@@ -224,11 +229,22 @@ fn guardduty(deviation: &FoundDeviation) -> Option<&'static str> {
         Kind::Sweep => Some("Impact:EC2/PortSweep"),
         Kind::Volume => Some("Behavior:EC2/TrafficVolumeUnusual"),
         Kind::Beacon if !deviation.is_inbound() => Some("Backdoor:EC2/C&CActivity.B"),
+        Kind::Flood => Some(match deviation.port {
+            Some(22) => "UnauthorizedAccess:EC2/SSHBruteForce",
+            Some(3389) => "UnauthorizedAccess:EC2/RDPBruteForce",
+            Some(5985 | 5986) => "Impact:EC2/WinRMBruteForce",
+            _ => "Backdoor:EC2/DenialOfService.Tcp",
+        }),
         Kind::NewPort | Kind::NewPeer if !deviation.is_inbound() && !is_web(deviation) => {
             Some("Behavior:EC2/NetworkPortUnusual")
         }
         _ => None,
     }
+}
+
+/// Whether the port is one that administers hosts.
+fn is_admin(deviation: &FoundDeviation) -> bool {
+    deviation.port.is_some_and(|port| ADMIN_PORTS.contains(&port))
 }
 
 /// Whether the port is one that nobody wonders about on the Internet.

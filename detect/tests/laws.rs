@@ -8,40 +8,23 @@
 
 #[path = "../../model/tests/fixture/mod.rs"]
 mod fixture;
+mod judged;
 #[path = "../../model/tests/made/mod.rs"]
 mod made;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use detect::{Judge, JudgeOptions, Kind, tell};
+use detect::{Judge, Kind, tell};
 use fixture::{T0, WINDOW_SECS};
 use jiff::tz::TimeZone;
-use made::{Fate, IN_ORDER, Talk};
+use judged::{HOUR_SECS, activities, judge, learned, options, steady, talk, windows_of};
+use made::{IN_ORDER, Talk};
 use model::activity::Activity;
 use model::baseline::{Baseline, Flagged, HourOfWeek, Measure, learn, volume_tail};
-use model::fold::FoldOptions;
 use proptest::prelude::*;
-
-const HOUR_SECS: i64 = 3600;
-
-fn options() -> FoldOptions {
-    FoldOptions::new(WINDOW_SECS)
-}
 
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() }
-}
-
-fn judge(baseline: Baseline) -> Judge {
-    let options = JudgeOptions {
-        zone: TimeZone::UTC,
-        window_secs: WINDOW_SECS,
-        interval_secs: 60,
-        warmup_secs: 0,
-        budget: detect::Budget::default(),
-        blind: BTreeSet::new(),
-    };
-    Judge::new(options, baseline)
 }
 
 /// All findings so far as JSON by id, the last revision of each.
@@ -135,45 +118,6 @@ proptest! {
         let (mut a, mut b) = (BTreeMap::new(), BTreeMap::new());
         prop_assert_eq!(told(&mut straight, &mut a), told(&mut resumed, &mut b));
     }
-}
-
-/// Host 0 asks host 4 every window; one talk a window.
-fn steady(hours: i64) -> Vec<Talk> {
-    (0..hours * HOUR_SECS / WINDOW_SECS)
-        .map(|n| talk(4, 5432, n * WINDOW_SECS + 20, 20_000))
-        .collect()
-}
-
-fn talk(server: u8, port: u16, start: i64, bytes: u64) -> Talk {
-    Talk {
-        client: 2,
-        server,
-        client_port: 40_000 + u16::try_from(start % 20_000).unwrap(),
-        port,
-        protocol: 6,
-        start,
-        minutes: 0,
-        fate: Fate::Answered,
-        bytes,
-    }
-}
-
-fn activities(talks: &[Talk]) -> Vec<Activity> {
-    made::settled(&made::lines(talks), &IN_ORDER, &options()).activities
-}
-
-fn learned(talks: &[Talk]) -> Baseline {
-    let mut baseline = Baseline::default();
-    for activity in &activities(talks) {
-        learn(&mut baseline, activity, &Flagged::default());
-    }
-    baseline
-}
-
-/// The windows in which each kind of deviation of host 2 went on.
-fn windows_of(judge: &mut Judge, kind: Kind) -> u64 {
-    let open = judge.episodes().open();
-    open.flat_map(|e| &e.windows).filter(|(key, _)| key.kind == kind).map(|(_, n)| n).sum()
 }
 
 /// A window is judged by what was known before it: had it been learned first, nothing of it were new,

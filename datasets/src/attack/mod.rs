@@ -4,6 +4,7 @@
 //! in leaves the ordinary traffic as it was. Their connections carry a label.
 
 mod beacon;
+mod brute_force;
 mod denied;
 mod exfiltration;
 mod lateral;
@@ -18,6 +19,7 @@ use crate::record::TCP;
 use crate::wire::{Moment, Wire};
 
 pub(crate) use beacon::{Beacon, Manner};
+pub(crate) use brute_force::BruteForce;
 pub(crate) use denied::DeniedSpike;
 pub(crate) use exfiltration::Exfiltration;
 pub(crate) use lateral::{Door, LateralMove, NewPort};

@@ -2,8 +2,8 @@
 
 use super::Setup;
 use crate::attack::{
-    Beacon, DeniedSpike, Door, Exfiltration, Foothold, LateralMove, Manner, NewPort, PortScan,
-    Rise, Sweep,
+    Beacon, BruteForce, DeniedSpike, Door, Exfiltration, Foothold, LateralMove, Manner, NewPort,
+    PortScan, Rise, Sweep,
 };
 use crate::catalogue::Kind;
 use crate::churn::Change;
@@ -153,6 +153,18 @@ pub(super) fn denied_spike(setup: &mut Setup) {
     let mut rng = setup.rng("denied-spike");
     if let Some(target) = rng.pick(&targets) {
         setup.add(DeniedSpike::new(setup.foothold(), target, setup.start(), rng));
+    }
+}
+
+/// At a server that is asked anyway, on its own port: the edge is as old as the estate.
+pub(super) fn brute_force(setup: &mut Setup) {
+    let from = setup.foothold();
+    let mut rng = setup.rng("brute-force");
+    let mut targets = setup.estate.calls(from.service).to_vec();
+    targets.retain(|&target| !setup.estate.service(target).entry.kind.is_app());
+    if let Some(target) = rng.pick(&targets) {
+        let to = (target, setup.estate.service(target).entry.port);
+        setup.add(BruteForce::new(from, to, setup.start(), rng));
     }
 }
 

@@ -89,7 +89,7 @@ const fn benign(name: &'static str, description: &'static str, lay: fn(&mut Setu
 }
 
 /// All scenarios.
-static SCENARIOS: [Scenario; 45] = [
+static SCENARIOS: [Scenario; 46] = [
     Scenario {
         services: 20,
         days: 7,
@@ -133,6 +133,11 @@ static SCENARIOS: [Scenario; 45] = [
     )
     .judged(21),
     attack("denied-spike", "a replica tries a closed port again and again", attacks::denied_spike),
+    attack(
+        "brute-force",
+        "a replica guesses passwords at a server it calls anyway",
+        attacks::brute_force,
+    ),
     attack(
         "insider",
         "somebody logs in to a strange database at night, and uploads",

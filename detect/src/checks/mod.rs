@@ -8,6 +8,7 @@ pub mod beacon;
 mod denied_spike;
 mod drift;
 mod fan_out;
+mod flood;
 mod history;
 mod level;
 mod new_edge;
@@ -27,6 +28,7 @@ use model::identity::Workload;
 use crate::deviation::{Deviation, Fact, Kind};
 use crate::novelty::{Novelty, Openers};
 pub(crate) use drift::Rises;
+pub(crate) use flood::Peaks;
 pub use level::Tails;
 pub(crate) use sentence::sample;
 
@@ -41,10 +43,14 @@ pub struct Context<'a> {
     pub novelty: &'a mut Novelty,
     /// By how much services rose, kept for the day.
     pub(crate) rises: &'a mut Rises,
+    /// The most connections of services, kept for the hour.
+    pub(crate) peaks: &'a mut Peaks,
     /// How many services opened what, kept for the window.
     pub openers: &'a mut Openers,
     /// By how much the budget moves the prior cuts.
     pub cut_scale: f64,
+    /// The ratio up to which a new peer or port is told by itself.
+    pub novelty_cut: f64,
     /// The ratio up to which a volume or a count is told by itself: what would not have been follows.
     pub level_cut: f64,
     /// The least surprising candidates' ratio.
@@ -65,6 +71,7 @@ pub const PROFILE_CHECKS: &[(Kind, ProfileCheck)] = &[
     (Kind::Volume, drift::check),
     (Kind::DeniedSpike, denied_spike::check),
     (Kind::FanOut, fan_out::check),
+    (Kind::Flood, flood::check),
 ];
 
 /// What a volume check makes of an upload: the judgement, without what is read off the conversation.

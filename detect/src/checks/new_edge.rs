@@ -85,7 +85,8 @@ fn by_rate(
     }
     let service = &window.workload.service;
     let rate: Rate = context.novelty.rate(context.baseline, service, novel, context.start);
-    let cut_ratio = rate.cut_ratio() / weight(novel, key);
+    let weight = weight(novel, key);
+    let cut_ratio = rate.cut_ratio() / weight;
     let is_old = || novel == Novel::OutsideNetwork && novelty::is_network_known(evidence, key);
     if cut_ratio > context.ratio_max || is_old() {
         return None;
@@ -95,12 +96,16 @@ fn by_rate(
     let met = novelty::FirstMet { service, novel, key, time, is_near };
     let common = novelty::how_common(context.openers, context.baseline, &met);
     let cut_ratio = cut_ratio * common;
+    let quiet_from = rate.quiet_from(context.novelty_cut * weight / common);
     let facts = BTreeMap::from([
         ("windows_observed", Fact::Number(rate.windows as f64)),
         ("windows_with_something_new", Fact::Number(rate.new as f64)),
         (
             "would_not_have_fired",
-            Fact::Text("if the service had reached it before, or met new things more often".into()),
+            Fact::Text(format!(
+                "if the service had reached it before, or {quiet_from} of these windows had had \
+                 something new"
+            )),
         ),
     ]);
     let p_value = rate.p_value();
@@ -133,12 +138,19 @@ fn by_birth(context: &mut Context<'_>, window: &WorkloadWindow<'_>, key: &EdgeKe
     }
     let (openers, clients) = context.openers.of(context.baseline, key);
     let p_value = (openers as f64 + 0.5) / (clients as f64 + 1.0);
+    let p_max = if window.workload.role_known { LAUNCH_P_MAX } else { BIRTH_P_MAX };
+    let told_to = p_max * context.novelty_cut.min(1.0);
+    let quiet_from = (told_to * (clients as f64 + 1.0) - 0.5).floor().max(openers as f64) + 1.0;
     let facts = BTreeMap::from([
         ("clients_in_the_estate", Fact::Number(clients as f64)),
         ("clients_that_opened_it", Fact::Number(openers as f64)),
         ("workload_is_new", Fact::Text("it has no history of its own to compare with".into())),
+        (
+            "would_not_have_fired",
+            Fact::Text(format!("if {quiet_from} of the estate's clients had opened it")),
+        ),
     ]);
-    let cut_ratio = p_value / if window.workload.role_known { LAUNCH_P_MAX } else { BIRTH_P_MAX };
+    let cut_ratio = p_value / p_max;
     (clients >= BIRTH_CLIENTS_MIN && cut_ratio <= 1.0).then_some(News { p_value, cut_ratio, facts })
 }
 

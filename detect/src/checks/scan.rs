@@ -75,12 +75,13 @@ pub struct Scan {
 }
 
 impl Scans {
-    /// Walks on with one workload's window.
+    /// Walks on with one workload's window. What is told by itself has a ratio of at most `cut`.
     pub fn check(
         &mut self,
         baseline: &Baseline,
         window: &WorkloadWindow<'_>,
         start: i64,
+        cut: f64,
     ) -> Option<Scan> {
         let source = self.sources.entry(Arc::clone(&window.name)).or_default();
         if start - source.last_probe > IDLE_SECS {
@@ -105,7 +106,7 @@ impl Scans {
             most = most.max(source.net);
         }
         let is_scan = most >= NET_PROBES_LAX && !probes.is_empty();
-        let mut found = is_scan.then(|| deviation(window, &probes, source.net, most))?;
+        let mut found = is_scan.then(|| deviation(window, &probes, (source.net, most), cut))?;
         let Some(service) = service else {
             return Some(Scan { deviation: found, is_usual: false });
         };
@@ -221,12 +222,18 @@ fn odds(net: i64) -> f64 {
     0.25_f64.powi(i32::try_from(net).unwrap_or(i32::MAX))
 }
 
+/// So many net probes are told by themselves, in whole numbers; never more than there were.
+fn told_from(most: i64, cut: f64) -> f64 {
+    let net = NET_PROBES_MIN as f64 + cut.ln() / 0.25_f64.ln();
+    net.ceil().max(NET_PROBES_LAX as f64).min(most as f64)
+}
+
 /// `net` is where the walk stands at the end of the window, `most` where it stood highest.
 fn deviation(
     window: &WorkloadWindow<'_>,
     probes: &[&Conversation],
-    net: i64,
-    most: i64,
+    (net, most): (i64, i64),
+    cut: f64,
 ) -> Deviation {
     let mut per_target: BTreeMap<Address, u64> = BTreeMap::new();
     let mut per_port: BTreeMap<(u16, u8), u64> = BTreeMap::new();
@@ -246,6 +253,10 @@ fn deviation(
     let peer = target
         .and_then(|target| probes.iter().find(|c| c.server.address == target))
         .map_or_else(|| "many".into(), |c| Arc::clone(&c.server.peer));
+    let mut facts = evidence(probes, &per_target, &per_port, net);
+    let enough = told_from(most, cut);
+    let quiet = format!("if fewer than {enough} more first contacts had failed than succeeded");
+    facts.insert("would_not_have_fired", Fact::Text(quiet));
     Deviation {
         kind,
         workload: window.workload.clone(),
@@ -260,7 +271,7 @@ fn deviation(
         expected: 0.0,
         p_value: odds(net).max(1e-12),
         cut_ratio: odds(most - NET_PROBES_MIN),
-        evidence: evidence(probes, &per_target, &per_port, net),
+        evidence: facts,
         samples: probes.iter().take(5).map(|c| sample(c)).collect(),
     }
 }
@@ -287,11 +298,20 @@ fn evidence(
         ("inside", Fact::Number(count(|c| c.server.workload().is_some()))),
         ("net_probes", Fact::Number(net as f64)),
         ("most_tried", Fact::Text(named.join(", "))),
-        (
-            "would_not_have_fired",
-            Fact::Text(format!(
-                "if fewer than {NET_PROBES_MIN} more first contacts had failed than succeeded"
-            )),
-        ),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_have_been_quiet_goes_with_the_budget() {
+        let told = [(40, 1.0), (40, 0.1), (40, 100.0), (8, 1.0)].map(|(n, cut)| told_from(n, cut));
+        assert_eq!(
+            told.map(|n| n.to_string()),
+            ["10", "12", "7", "8"],
+            "in an incident less will do"
+        );
+    }
 }

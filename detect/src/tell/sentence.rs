@@ -69,6 +69,9 @@ fn clause(d: &FoundDeviation) -> String {
             format!("had {} of its connections rejected in one window", d.observed)
         }
         Kind::FanOut => format!("asked {} servers in one window", d.observed),
+        Kind::Flood => {
+            format!("opened {} connections to {peer}{port} in one window", d.observed)
+        }
         Kind::PortScan if d.peer_address.is_none() => {
             let (ports, hosts) = (number("ports"), number("targets"));
             format!("scanned {ports} ports of {hosts} hosts ({} probes)", d.observed)

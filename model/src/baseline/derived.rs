@@ -13,11 +13,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::buckets::bucket_value;
-use super::evidence::Counter;
+use super::evidence::{Counter, FLAGGED_WEIGHT};
 use super::histogram::Histogram;
-
-/// What a flagged window counts for, against 1 for a clean one.
-const FLAGGED_WEIGHT: f64 = 0.1;
 
 const HOURS_OF_WEEK: usize = 168;
 const HOURS_OF_DAY: usize = 24;

@@ -30,6 +30,9 @@ pub const HOURS_KEPT: i64 = 8 * 7 * 24;
 /// Interfaces remembered.
 pub const ENIS_MAX: usize = 1 << 17;
 
+/// What a flagged window counts for, against 1 for a clean one.
+pub(super) const FLAGGED_WEIGHT: f64 = 0.1;
+
 /// A count, apart for windows that were flagged when they were judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counter {
@@ -49,6 +52,11 @@ impl Counter {
     /// Both parts.
     pub fn total(&self) -> u64 {
         self.clean.saturating_add(self.flagged)
+    }
+
+    /// Both parts, the flagged one at its weight.
+    pub fn weight(&self) -> f64 {
+        self.clean as f64 + FLAGGED_WEIGHT * self.flagged as f64
     }
 
     fn merge(&mut self, other: &Self) {
