@@ -1,13 +1,13 @@
 //! Brings findings to whom they are for: the findings file and standard output, less what is hidden.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use detect::Finding;
-use detect::report;
 use detect::suggest::PlanOptions;
-use detect::suppress::{Hit, Suppressions};
+use detect::suppress::{Applied, Hit, Suppressions};
+use detect::{Finding, State, report};
 use ingest::escape::harmless;
 
 use crate::advice::Planning;
@@ -31,18 +31,59 @@ impl<'a> Delivery<'a> {
         &self.planning
     }
 
-    /// Writes and prints findings, as of `newest`, Unix seconds, and says how a run that told them
-    /// ends.
-    pub(crate) fn deliver(&self, findings: Vec<Finding>, newest: i64) -> Result<Ending> {
+    /// Leaves out of findings what is hidden, as of `newest`, Unix seconds. `open` has the ids of those
+    /// that were told and are not over; afterwards, with these.
+    pub(crate) fn sift(
+        &self,
+        findings: Vec<Finding>,
+        newest: i64,
+        open: &mut BTreeSet<String>,
+    ) -> Sifted {
         let n_deviations = findings.iter().map(|finding| finding.n_deviations).sum();
-        let (findings, hits) = self.planning.suppressions.apply(findings, newest);
-        note_hits(&hits, n_deviations);
+        let applied = self.planning.suppressions.apply(findings, newest);
+        Sifted::of(applied, n_deviations, open)
+    }
+
+    /// Writes and prints findings, and says how a run that told them ends.
+    pub(crate) fn deliver(&self, sifted: &Sifted) -> Result<Ending> {
+        note_hits(&sifted.hits, sifted.n_deviations);
+        let findings = &sifted.findings;
         if let Some(path) = &self.args.findings {
-            output::write_file(path, |file| Ok(report::write_json_lines(&findings, file)?))?;
+            output::write_file(path, |file| Ok(report::write_json_lines(findings, file)?))?;
         }
-        print(self.args, &findings)?;
-        let is_told = self.args.exit_code && !findings.is_empty();
+        print(self.args, findings)?;
+        let is_told = self.args.exit_code && sifted.has_told;
         Ok(if is_told { Ending::Findings } else { Ending::Ran })
+    }
+}
+
+/// What is to be told, less what is hidden.
+pub(crate) struct Sifted {
+    /// By first record and id; those withdrawn that were told before among them.
+    pub(crate) findings: Vec<Finding>,
+    /// What became of each suppression.
+    pub(crate) hits: Vec<Hit>,
+    /// Deviations in all that there was.
+    pub(crate) n_deviations: u64,
+    /// Whether there is more to tell than what is withdrawn.
+    pub(crate) has_told: bool,
+}
+
+impl Sifted {
+    /// Of what rules made of findings. Who was told of one that is hidden now is told that it is over.
+    pub(crate) fn of(applied: Applied, n_deviations: u64, open: &mut BTreeSet<String>) -> Self {
+        let Applied { told: mut findings, withdrawn, hits } = applied;
+        for finding in &findings {
+            if finding.state == State::Closed {
+                open.remove(&finding.id);
+            } else {
+                open.insert(finding.id.clone());
+            }
+        }
+        let has_told = !findings.is_empty();
+        findings.extend(withdrawn.into_iter().filter(|finding| open.remove(&finding.id)));
+        findings.sort_by(|a, b| (&a.first_seen, &a.id).cmp(&(&b.first_seen, &b.id)));
+        Self { findings, hits, n_deviations, has_told }
     }
 }
 
@@ -97,17 +138,8 @@ pub(crate) fn note_hits(hits: &[Hit], n_deviations: u64) {
 fn much(hits: &[Hit], n_deviations: u64) -> Vec<String> {
     let mut much: Vec<&Hit> = hits.iter().filter(|hit| hit.hides_much(n_deviations)).collect();
     much.sort_by_key(|hit| (Reverse(hit.n_grave), Reverse(hit.n)));
-    let line = |hit: &&Hit| {
-        format!(
-            "suppression {} hides much: {} of {n_deviations} deviations, {} findings of severity high or \
-             critical; look whether that is still meant ({})",
-            harmless(&hit.rule),
-            hit.n,
-            hit.n_grave,
-            harmless(&hit.reason)
-        )
-    };
-    let mut lines: Vec<String> = much.iter().take(MUCH_MAX).map(line).collect();
+    let told = much.iter().take(MUCH_MAX);
+    let mut lines: Vec<String> = told.map(|hit| much_line(hit, n_deviations)).collect();
     if let Some(more) = much.len().checked_sub(MUCH_MAX).filter(|&n| n > 0) {
         lines.push(format!("{more} more suppressions hide much"));
     }
@@ -119,6 +151,18 @@ fn much(hits: &[Hit], n_deviations: u64) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// What is said of a suppression that hides much.
+pub(crate) fn much_line(hit: &Hit, n_deviations: u64) -> String {
+    format!(
+        "suppression {} hides much: {} of {n_deviations} deviations, {} findings of severity high or \
+         critical; look whether that is still meant ({})",
+        harmless(&hit.rule),
+        hit.n,
+        hit.n_grave,
+        harmless(&hit.reason)
+    )
 }
 
 #[cfg(test)]

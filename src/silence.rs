@@ -70,6 +70,22 @@ struct Gap {
     is_marked: bool,
 }
 
+/// Gaps that were told, and whether they were over then.
+#[cfg(feature = "watch")]
+#[derive(Debug, Default)]
+pub(crate) struct ToldGaps {
+    gaps: BTreeSet<(Source, i64, bool)>,
+    /// Those that were only counted.
+    n_more: u64,
+}
+
+/// What is said of a gap: to people, and to programs.
+pub(crate) struct Notice {
+    pub(crate) text: String,
+    #[cfg_attr(not(feature = "watch"), expect(dead_code, reason = "only a watch has such logs"))]
+    pub(crate) about: Vec<(&'static str, String)>,
+}
+
 impl Silence {
     /// Goes on after the windows that a directory knows, if there were any.
     pub(crate) fn after(directory: &Directory) -> Self {
@@ -241,20 +257,55 @@ impl Gaps {
         });
     }
 
+    /// How many there are.
+    #[cfg(feature = "watch")]
+    pub(crate) fn len(&self) -> u64 {
+        self.gaps.len() as u64 + self.n_more
+    }
+
+    /// Leaves out what was told before and is as it was, and notes the rest as told.
+    #[cfg(feature = "watch")]
+    pub(crate) fn leave_out_told(&mut self, told: &mut ToldGaps) {
+        if told.gaps.len() >= 2 * GAPS_MAX {
+            // Better to say it twice than not at all.
+            told.gaps.clear();
+        }
+        self.gaps
+            .retain(|(source, first), gap| told.gaps.insert((source.clone(), *first, gap.is_over)));
+        let n_more = self.n_more;
+        self.n_more = n_more.saturating_sub(told.n_more);
+        told.n_more = told.n_more.max(n_more);
+    }
+
     /// What is said of them: accounts first, then what surely was a gap since records came again, then by
     /// time.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub(crate) fn notices(&self) -> Vec<Notice> {
         let mut gaps: Vec<_> = self.gaps.iter().collect();
         gaps.sort_by_key(|(((_, eni), first), gap)| (eni.is_some(), !gap.is_over, *first));
         let told = gaps.iter().take(TOLD_MAX);
-        let mut lines: Vec<String> =
-            told.map(|((source, first), gap)| line(source, *first, gap)).collect();
+        let mut notices: Vec<Notice> =
+            told.map(|((source, first), gap)| notice(source, *first, gap)).collect();
         let n_more = self.n_more + gaps.len().saturating_sub(TOLD_MAX) as u64;
         if n_more > 0 {
-            lines.push(format!("flow log gap: {n_more} more interfaces or times without records"));
+            let text = format!("flow log gap: {n_more} more interfaces or times without records");
+            notices.push(Notice { text, about: vec![("gaps", n_more.to_string())] });
         }
-        lines
+        notices
     }
+
+    /// The same for people alone.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.notices().into_iter().map(|notice| notice.text).collect()
+    }
+}
+
+fn notice(source: &Source, first: i64, gap: &Gap) -> Notice {
+    let (account, eni) = source;
+    let mut about = vec![("account", account.to_string())];
+    about.extend(eni.as_ref().map(|eni| ("interface", eni.to_string())));
+    about.push(("since", At(first).to_string()));
+    about.extend(gap.is_over.then(|| ("until", At(gap.until).to_string())));
+    Notice { text: line(source, first, gap), about }
 }
 
 fn line((account, eni): &Source, first: i64, gap: &Gap) -> String {

@@ -76,6 +76,28 @@ fn what_is_accepted_is_not_told_again() {
 }
 
 #[test]
+fn who_was_told_of_what_is_accepted_is_told_that_it_is_over() {
+    let folder = judged();
+    let ids = ids(&folder);
+    let detect = |more: &[&str]| {
+        let fixed = ["detect", "flows.log", "--state", "state", "--final", "--findings", "f.jsonl"];
+        run_well(folder.path(), &[&fixed[..], more].concat());
+        findings(&folder.path().join("f.jsonl"))
+    };
+    assert_eq!(detect(&[]).len(), 2);
+    accept(&folder, &ids[0], &["--reason", "the scanner", "--author", "kim"]);
+    let hidden = ["--suppress", "known.yaml"];
+    let again = detect(&hidden);
+    let of = |id: &str| again.iter().find(|finding| finding["id"] == id).unwrap();
+    assert_eq!(of(&ids[0])["state"], "closed");
+    let summary = format!("hidden by {}-1 since it was told", ids[0]);
+    assert_eq!(of(&ids[0])["summary"], summary.as_str());
+    assert_eq!(of(&ids[0])["n_deviations"], 0, "what it was is not told");
+    assert_eq!(of(&ids[1])["state"], "open");
+    assert_eq!(detect(&hidden).len(), 1, "it is said once");
+}
+
+#[test]
 fn comments_and_rules_stay_and_ends_are_as_asked() {
     let folder = judged();
     let ids = ids(&folder);

@@ -41,7 +41,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::tell::retell;
-use crate::{Finding, FoundDeviation, Severity};
+use crate::{Finding, FoundDeviation, Severity, State};
 use rule::Rule;
 
 /// The largest file read, bytes.
@@ -90,6 +90,18 @@ impl Hit {
     pub fn hides_much(&self, n_deviations: u64) -> bool {
         self.n > n_deviations / 2 || self.n_grave > 0
     }
+}
+
+/// What rules made of findings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Applied {
+    /// What is left to be told.
+    pub told: Vec<Finding>,
+    /// What is hidden entirely, withdrawn: closed, with nothing left but which rules hide it. To be told
+    /// to those who know it as open.
+    pub withdrawn: Vec<Finding>,
+    /// What became of each rule, in the file's order.
+    pub hits: Vec<Hit>,
 }
 
 /// Why a file cannot be read.
@@ -217,26 +229,32 @@ impl Suppressions {
     /// them and says so in its summary; its suggestion has to be made for what [`Self::left`] leaves.
     /// Of deviations beyond those a finding lists nothing is known, so such a finding disappears only
     /// by a rule that needs to know nothing of them.
-    pub fn apply(&self, findings: Vec<Finding>, now_event_time: i64) -> (Vec<Finding>, Vec<Hit>) {
-        let mut hits: Vec<Hit> =
-            self.rules.iter().map(|rule| rule.no_hit(now_event_time)).collect();
-        let told =
-            findings.into_iter().filter_map(|finding| self.told(finding, &mut hits)).collect();
-        (told, hits)
+    pub fn apply(&self, findings: Vec<Finding>, now_event_time: i64) -> Applied {
+        let hits = self.rules.iter().map(|rule| rule.no_hit(now_event_time)).collect();
+        let mut applied = Applied { hits, ..Applied::default() };
+        for finding in findings {
+            match self.sift(finding, &mut applied.hits) {
+                Sifted::Told(finding) => applied.told.push(finding),
+                Sifted::Hidden(withdrawn) => applied.withdrawn.push(withdrawn),
+            }
+        }
+        applied
     }
 
     /// What is left of a finding to be told, and so to be planned for; `None` where all of it is hidden.
     pub fn left(&self, finding: &Finding) -> Option<Finding> {
         let mut hits: Vec<Hit> = self.rules.iter().map(|rule| rule.no_hit(i64::MIN)).collect();
-        self.told(finding.clone(), &mut hits)
+        match self.sift(finding.clone(), &mut hits) {
+            Sifted::Told(finding) => Some(finding),
+            Sifted::Hidden(_) => None,
+        }
     }
 
-    /// The finding as told; `None` where all of it is hidden.
-    fn told(&self, finding: Finding, hits: &mut [Hit]) -> Option<Finding> {
+    fn sift(&self, finding: Finding, hits: &mut [Hit]) -> Sifted {
         if let Some(at) = self.first(&finding, |rule| rule.hides_all(&finding)) {
             count(hits, at, finding.n_deviations.max(1));
             count_finding(hits, &BTreeSet::from([at]), finding.severity);
-            return None;
+            return Sifted::Hidden(withdrawn(finding, &self.rules[at].name));
         }
         let listed = finding.deviations.len() as u64;
         let mut used = BTreeSet::new();
@@ -252,15 +270,15 @@ impl Suppressions {
         }
         let n_hidden = listed - left.len() as u64;
         if n_hidden == 0 {
-            return Some(finding);
+            return Sifted::Told(finding);
         }
+        let names: Vec<&str> = used.iter().map(|&at| self.rules[at].name.as_str()).collect();
+        let names = names.join(", ");
         if left.is_empty() && finding.n_deviations <= listed {
             count_finding(hits, &used, finding.severity);
-            return None;
+            return Sifted::Hidden(withdrawn(finding, &names));
         }
-        let names = used.iter().filter_map(|&at| hits.get(at)).map(|hit| hit.rule.as_str());
-        let names: Vec<&str> = names.collect();
-        Some(without(finding.clone(), left, n_hidden, &names.join(", ")))
+        Sifted::Told(without(finding, left, n_hidden, &names))
     }
 
     /// The first rule in force at a finding's last record that holds.
@@ -268,6 +286,13 @@ impl Suppressions {
         let time = finding.last_seen.parse::<Timestamp>().map_or(i64::MAX, Timestamp::as_second);
         self.rules.iter().position(|rule| !rule.is_over(time) && holds(rule))
     }
+}
+
+/// A finding after the rules.
+enum Sifted {
+    Told(Finding),
+    /// As it is told to those who know it as open.
+    Hidden(Finding),
 }
 
 fn count(hits: &mut [Hit], at: usize, n: u64) {
@@ -282,6 +307,22 @@ fn count_finding(hits: &mut [Hit], used: &BTreeSet<usize>, severity: Severity) {
             hit.n_findings += 1;
             hit.n_grave += u64::from(severity >= Severity::High);
         }
+    }
+}
+
+/// A finding of which all is hidden, for those who know it as open: it is over, and nothing else is said.
+fn withdrawn(finding: Finding, rules: &str) -> Finding {
+    Finding {
+        state: State::Closed,
+        severity: Severity::Info,
+        summary: format!("hidden by {rules} since it was told"),
+        replicas: Vec::new(),
+        techniques: Vec::new(),
+        guardduty: None,
+        deviations: Vec::new(),
+        n_deviations: 0,
+        suggestion: None,
+        ..finding
     }
 }
 

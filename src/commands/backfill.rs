@@ -7,7 +7,7 @@
 
 mod estimate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -58,7 +58,8 @@ pub(crate) fn run(args: &BackfillArgs) -> Result<Ending> {
     let terms = Terms { budget: args.tell.budget, ..Terms::default() };
     let Finished { last, outcome } = backfill.judge(&mut plan, days, terms, delivery.planning())?;
     plan::report_ledger(&outcome);
-    let ending = delivery.deliver(last.findings, last.newest)?;
+    let ending =
+        delivery.deliver(&delivery.sift(last.findings, last.newest, &mut BTreeSet::new()))?;
     Ok(if outcome.unreadable.is_empty() { ending } else { Ending::Incomplete })
 }
 

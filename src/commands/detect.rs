@@ -60,7 +60,8 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
     let terms = Terms { warmup_secs: args.learned.warmup, budget: args.tell.budget };
     let detected = judge_all(&mut plan, beginning, tail, terms, delivery.planning())?;
     plan::report_ledger(&detected.outcome);
-    let Detected { findings, outcome, newest, left } = detected;
+    let Detected { findings, outcome, newest, mut left } = detected;
+    let told = delivery.sift(findings, newest, &mut left.run.told);
     let baseline = args.learned.baseline.as_ref().filter(|_| args.learned.update_baseline);
     let baseline = baseline.map(|path| (path, left.baseline.clone()));
     // Kept first: what is told but not kept would be told again otherwise, as something new.
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
         state.take(plan.files.iter().filter(|file| !outcome.untouched.contains(&file.place)));
         state.commit(left)?;
     }
-    let ending = delivery.deliver(findings, newest)?;
+    let ending = delivery.deliver(&told)?;
     if let Some(state) = &mut state {
         state.delivered()?;
     }

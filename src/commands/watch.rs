@@ -52,6 +52,7 @@ pub(crate) fn on_stream(
     let (mut keep, mut left) = open_state(args)?;
     let positions = left.as_mut().map(|left| std::mem::take(&mut left.run.positions));
     if let (Some(left), Some(keep)) = (&mut left, &mut keep) {
+        outlet.take_up(std::mem::take(&mut left.run.told));
         tell_again(left, keep, &mut outlet)?;
     }
     let Opened { mut stream, reach } =
@@ -110,7 +111,8 @@ fn tell_again(left: &mut Snapshot, keep: &mut impl Keep, outlet: &mut Outlet<'_>
         return Ok(());
     }
     output::note(&format!("telling {} findings of the last run again", undelivered.len()));
-    outlet.tell(undelivered, left.run.closed_until.unwrap_or(i64::MIN))?;
+    let told = outlet.sift(undelivered, left.run.closed_until.unwrap_or(i64::MIN));
+    outlet.tell(&told)?;
     keep.delivered()
 }
 

@@ -24,6 +24,7 @@ use crate::closing::{Closing, add_up};
 use crate::judging::Judging;
 use crate::pipeline::Tail;
 use crate::plan;
+use crate::silence::Gaps;
 
 /// How to fold and judge.
 pub(crate) struct ConsumerOptions<'a> {
@@ -257,9 +258,9 @@ impl<'a> Consumer<'a> {
         self.aggregator.open_windows().len()
     }
 
-    /// When flow logs were silent, in words.
-    pub(crate) fn gaps(&self) -> Vec<String> {
-        self.judging.gaps(&self.directory).lines()
+    /// When flow logs were silent.
+    pub(crate) fn gaps(&self) -> Gaps {
+        self.judging.gaps(&self.directory)
     }
 
     /// What stood out in what was only learned from.

@@ -67,6 +67,8 @@ pub(crate) struct Figures {
     /// What streams could not go on with, by reason.
     pub(crate) given_up: BTreeMap<&'static str, u64>,
     pub(crate) objects_unreadable: u64,
+    /// Times without records that were told.
+    pub(crate) flow_log_gaps: u64,
     pub(crate) saving: Histogram,
     /// From a window's close to its findings.
     pub(crate) telling: Histogram,
@@ -150,6 +152,8 @@ impl Figures {
     fn render_outcome(&self, page: &mut Page) {
         page.one("windows_closed_total", "counter", "Windows judged.", self.windows_closed);
         page.one("windows_open", "gauge", "Windows that are open.", self.windows_open);
+        let help = "Times without records that were told: of interfaces, or of all of an account.";
+        page.one("flow_log_gaps_total", "counter", help, self.flow_log_gaps);
         page.head("findings_total", "counter", "Findings told, each revision by itself.");
         for ((state, severity), n) in &self.findings {
             page.line("findings_total", &[("state", state), ("severity", severity)], *n);

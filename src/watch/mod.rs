@@ -12,6 +12,7 @@ mod health;
 mod inputs;
 mod listen;
 mod metrics;
+mod notices;
 mod outlet;
 mod replay;
 pub(crate) mod source;
@@ -33,6 +34,7 @@ pub(crate) use first::FirstLook;
 pub(crate) use health::Health;
 pub(crate) use inputs::{Inputs, Now};
 pub(crate) use listen::Listener;
+use notices::Notices;
 pub(crate) use outlet::Outlet;
 pub(crate) use stop::Stop;
 
@@ -73,6 +75,7 @@ pub(crate) struct Watch<'a> {
     pub(crate) health: Arc<Health>,
     pub(crate) save_every: Duration,
     pending: Pending,
+    notices: Notices,
 }
 
 /// What is not yet done.
@@ -106,7 +109,8 @@ impl<'a> Watch<'a> {
             save_took: Duration::ZERO,
             figures_at: None,
         };
-        Self { consumer, stream, reach, keep, outlet, health, save_every, pending }
+        let notices = Notices::new();
+        Self { consumer, stream, reach, keep, outlet, health, save_every, pending, notices }
     }
 
     /// Goes on until it is told to stop, the stream ends, or something fails; what was folded is saved
@@ -165,6 +169,10 @@ impl<'a> Watch<'a> {
         if self.is_due() {
             self.save()?;
         }
+        if !polled.deliveries.is_empty() {
+            self.notices.came();
+        }
+        self.health.figures().flow_log_gaps += self.notices.look(&self.consumer, &self.outlet);
         self.update_figures();
         Ok(polled.ended)
     }
@@ -185,16 +193,19 @@ impl<'a> Watch<'a> {
     fn save(&mut self) -> Result<()> {
         let findings = std::mem::take(&mut self.pending.findings);
         let begun = clock::now();
+        let told = self.outlet.sift(findings.clone(), self.consumer.newest());
         if let Some(keep) = &mut self.keep {
             let positions = self.stream.positions();
-            keep.commit(self.consumer.snapshot(positions, findings.clone()))?;
+            let mut snapshot = self.consumer.snapshot(positions, findings);
+            snapshot.run.told.clone_from(self.outlet.open());
+            keep.commit(snapshot)?;
             self.stream.saved()?;
             self.pending.save_took = begun.elapsed();
             let mut figures = self.health.figures();
             figures.saving.observe(self.pending.save_took.as_secs_f64());
         }
         self.pending.saved_at = clock::now();
-        let told = self.outlet.tell(findings, self.consumer.newest())?;
+        self.outlet.tell(&told)?;
         if let Some(keep) = &mut self.keep {
             keep.delivered()?;
         }
@@ -221,13 +232,13 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    fn report(&self) {
+    fn report(&mut self) {
         for (reason, samples) in self.consumer.samples() {
             for sample in samples {
                 output::note(&format!("rejected ({}): {sample}", reason.name()));
             }
         }
-        self.consumer.gaps().iter().for_each(|line| output::note(line));
+        self.notices.gaps(&self.consumer);
         plan::note_stood_out(&self.consumer.stood_out());
         let figures = self.health.figures();
         if figures.objects_unreadable > 0 {

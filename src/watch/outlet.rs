@@ -1,6 +1,6 @@
 //! Where findings go: standard output, and a file that in the end holds the last revision of each id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -11,7 +11,7 @@ use detect::{Finding, report};
 use jiff::Timestamp;
 
 use crate::advice::Planning;
-use crate::delivery::planning;
+use crate::delivery::{Sifted, planning};
 use crate::flags::TellArgs;
 use crate::output;
 
@@ -20,6 +20,7 @@ pub(crate) struct Outlet<'a> {
     args: &'a TellArgs,
     planning: Planning,
     hits: BTreeMap<String, Hit>,
+    open: BTreeSet<String>,
     /// Deviations in all that was handed over.
     pub(crate) n_deviations: u64,
     /// Whether anything was told that is not hidden.
@@ -30,7 +31,8 @@ impl<'a> Outlet<'a> {
     /// Reads what is to be hidden.
     pub(crate) fn new(args: &'a TellArgs) -> Result<Self> {
         let planning = planning(args)?;
-        Ok(Self { args, planning, hits: BTreeMap::new(), n_deviations: 0, has_told: false })
+        let (hits, open) = (BTreeMap::new(), BTreeSet::new());
+        Ok(Self { args, planning, hits, open, n_deviations: 0, has_told: false })
     }
 
     /// How plans are made for what is handed over.
@@ -38,24 +40,44 @@ impl<'a> Outlet<'a> {
         &self.planning
     }
 
-    /// Hands over findings; `newest` is the end of the newest window, Unix seconds. Gives back what was
-    /// not hidden.
-    pub(crate) fn tell(&mut self, findings: Vec<Finding>, newest: i64) -> Result<Vec<Finding>> {
-        self.n_deviations += findings.iter().map(|finding| finding.n_deviations).sum::<u64>();
-        let (findings, hits) = self.planning.suppressions.apply(findings, newest);
-        for hit in hits {
+    /// What became of each suppression so far.
+    pub(crate) fn hits(&self) -> impl Iterator<Item = &Hit> {
+        self.hits.values()
+    }
+
+    /// The ids of findings that were told and are not over.
+    pub(crate) fn open(&self) -> &BTreeSet<String> {
+        &self.open
+    }
+
+    /// Goes on where an earlier run had told these.
+    pub(crate) fn take_up(&mut self, open: BTreeSet<String>) {
+        self.open = open;
+    }
+
+    /// Leaves out of findings what is hidden; `newest` is the end of the newest window, Unix seconds.
+    pub(crate) fn sift(&mut self, findings: Vec<Finding>, newest: i64) -> Vec<Finding> {
+        let n_deviations = findings.iter().map(|finding| finding.n_deviations).sum();
+        let applied = self.planning.suppressions.apply(findings, newest);
+        let sifted = Sifted::of(applied, n_deviations, &mut self.open);
+        self.n_deviations += sifted.n_deviations;
+        self.has_told |= sifted.has_told;
+        for hit in sifted.hits {
             let known = self.hits.entry(hit.rule.clone());
             known.and_modify(|known| known.merge(&hit)).or_insert(hit);
         }
+        sifted.findings
+    }
+
+    /// Hands over what is not hidden.
+    pub(crate) fn tell(&self, findings: &[Finding]) -> Result<()> {
         if findings.is_empty() {
-            return Ok(findings);
+            return Ok(());
         }
-        self.has_told = true;
         if let Some(path) = &self.args.findings {
-            append(path, &findings).with_context(|| format!("cannot write {}", path.display()))?;
+            append(path, findings).with_context(|| format!("cannot write {}", path.display()))?;
         }
-        crate::delivery::print(self.args, &findings)?;
-        Ok(findings)
+        crate::delivery::print(self.args, findings)
     }
 
     /// Leaves the last revision of each id in the file, and says how often each suppression hid

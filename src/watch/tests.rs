@@ -259,6 +259,30 @@ fn a_watch_that_is_killed_again_and_again_tells_the_same() {
     assert_same(&made.expected, &made.read("told.jsonl"));
 }
 
+/// A suppression that comes between two runs ends what was told in the first.
+#[test]
+fn what_is_hidden_after_it_was_told_is_over() {
+    let made = Made::new(1);
+    let queues = made.queues(2, &mut Random(4));
+    let options = ["--state", "STATE", "--idle", "0s"];
+    made.watch(&queues, &Arc::default(), &options).unwrap();
+    let told = |made: &Made| -> Vec<serde_json::Value> {
+        made.read("told.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let before = told(&made);
+    let address = before[0]["workload"]["address"].as_str().unwrap();
+    let rules = made.folder.path().join("known.yaml");
+    let rule = format!("rules: [{{ id: r, reason: x, workload: {address}, forever: true }}]");
+    fs::write(&rules, rule).unwrap();
+    let hidden = ["--suppress", rules.to_str().unwrap(), "--final"];
+    made.watch(&queues, &Arc::default(), &[&options[..], &hidden].concat()).unwrap();
+    let after = told(&made);
+    assert_eq!(after.len(), before.len(), "the last revision of each");
+    let ended = after.iter().find(|finding| finding["id"] == before[0]["id"]).unwrap();
+    assert_eq!((&ended["state"], &ended["n_deviations"]), (&"closed".into(), &0.into()));
+    assert_eq!(ended["summary"], "hidden by r since it was told");
+}
+
 #[test]
 fn what_came_before_a_source_fails_is_saved() {
     let made = Made::new(3);

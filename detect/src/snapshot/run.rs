@@ -1,6 +1,6 @@
 //! How far a run came and what it read, as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::snapshot::SnapshotError;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,8 @@ pub struct Run {
     /// Findings this run told, until it is known that they reached somebody. Beside the JSON of the
     /// rest: see `undelivered.rs`.
     pub undelivered: Vec<Finding>,
+    /// The ids of findings that were told and are not over: what hides them later has to say so.
+    pub told: BTreeSet<String>,
     /// What tells events that come again from new ones: `ingest::RecentIds` as words. Beside the JSON too.
     pub events: Vec<u64>,
     /// Tells a run's bytes from those of another that made the same of the same records, where
@@ -62,6 +64,8 @@ struct Wire {
     files: Vec<WireFile>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     positions: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    told: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     writer: Option<String>,
 }
@@ -92,6 +96,7 @@ pub(super) fn to_json(run: &Run) -> Result<Vec<u8>, SnapshotError> {
         plans: run.plans.clone(),
         files: run.files.iter().map(file).collect(),
         positions: run.positions.clone(),
+        told: run.told.clone(),
         writer: run.writer.clone(),
     };
     serde_json::to_vec(&wire)
@@ -119,6 +124,7 @@ pub(super) fn from_json(json: &[u8]) -> Result<Run, SnapshotError> {
         plans: wire.plans,
         files: wire.files.into_iter().map(file).collect(),
         positions: wire.positions,
+        told: wire.told,
         undelivered: Vec::new(),
         events: Vec::new(),
         writer: wire.writer,

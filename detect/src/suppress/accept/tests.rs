@@ -21,7 +21,7 @@ fn two() -> Finding {
 
 /// What is told of a finding once it is accepted.
 fn left(text: &str, found: &Finding) -> Option<Finding> {
-    Suppressions::parse("f", text).unwrap().apply(vec![found.clone()], NOW).0.pop()
+    Suppressions::parse("f", text).unwrap().apply(vec![found.clone()], NOW).told.pop()
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn what_is_there_stays_byte_for_byte() {
         let accepted = accept("f", &before, &two(), &terms()).unwrap();
         assert!(accepted.text.starts_with(&before), "{}", accepted.text);
         assert_eq!(left(&accepted.text, &two()), None, "{}", accepted.text);
-        assert_eq!(accepted.added.apply(vec![two()], NOW).0, []);
+        assert_eq!(accepted.added.apply(vec![two()], NOW).told, []);
     }
 }
 
