@@ -28,6 +28,9 @@ const ICMPV6: u8 = 58;
 
 const DAY_SECS: i64 = 24 * 3600;
 
+/// Days that are drawn before something new.
+const DRAWN_DAYS: i64 = 28;
+
 /// A service known for this long has its first day left out.
 const LONG_KNOWN_SECS: i64 = 2 * DAY_SECS;
 
@@ -270,6 +273,23 @@ fn firsts(evidence: &ServiceEvidence, novel: Novel) -> BTreeMap<(&str, u16, u8),
         *known = (*known).min((edge.settled, key));
     }
     first
+}
+
+/// How many things of a class were new on each of the days before a time; `None` before the service was
+/// seen.
+pub(crate) fn new_by_day(
+    evidence: &ServiceEvidence,
+    novel: Novel,
+    time: i64,
+) -> impl Iterator<Item = Option<u64>> {
+    let mut by_day: BTreeMap<i64, u64> = BTreeMap::new();
+    for (first, _) in firsts(evidence, novel).into_values() {
+        *by_day.entry(first.div_euclid(DAY_SECS)).or_default() += 1;
+    }
+    let today = time.div_euclid(DAY_SECS);
+    let began = evidence.seen().map_or(today, |seen| seen.first.div_euclid(DAY_SECS));
+    (today - DRAWN_DAYS..today)
+        .map(move |day| (day >= began).then(|| by_day.get(&day).copied().unwrap_or(0)))
 }
 
 /// The rate from the hours before `hour`. Only what was established and not held against the service

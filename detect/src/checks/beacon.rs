@@ -13,6 +13,7 @@ use model::activity::{Conversation, Endpoint};
 use model::baseline::{Baseline, Direction, EdgeKey, WorkloadWindow};
 use model::identity::{Address, Outside, Party};
 
+use super::history::{self, GAPS};
 use super::regular::{self, COLLAPSE_SECS, EVENTS_MAX, EVENTS_MIN, Regularity};
 use super::sample;
 use crate::deviation::{Deviation, Fact, Kind};
@@ -198,6 +199,7 @@ impl Beacons {
         let mut evidence = BTreeMap::from([
             ("unit", Fact::Text("answered connections at regular intervals".into())),
             ("period_secs", Fact::Number(found.period_secs.round())),
+            (GAPS, history::of_gaps(&series.events.iter().map(|e| e.time).collect::<Vec<_>>())),
             ("jitter_ratio", Fact::Number(found.ratio)),
             ("variation", Fact::Number((found.variation * 1000.0).round() / 1000.0)),
             ("aggregation_interval_secs", Fact::Number(self.interval_secs as f64)),

@@ -12,6 +12,15 @@ pub(crate) const HOURS: &str = "history_of_48_hours_and_now";
 /// The evidence's name where days are drawn.
 pub(crate) const DAYS: &str = "history_of_28_days";
 
+/// The evidence's name where days are drawn on which something new was met.
+pub(crate) const NEW_THINGS: &str = "new_things_in_28_days_and_now";
+
+/// The evidence's name where gaps between calls are drawn.
+pub(crate) const GAPS: &str = "gaps_between_the_last_calls";
+
+/// Gaps that are drawn: the last ones.
+const N_GAPS: usize = 48;
+
 const N_HOURS: i64 = 48;
 
 /// Nothing was observed.
@@ -33,6 +42,28 @@ pub(crate) fn line(values: &[Option<f64>]) -> String {
     values.iter().map(|value| value.map_or(NOTHING, block)).collect()
 }
 
+/// What came before, and after a bar what was seen now.
+fn line_and_now(before: impl Iterator<Item = Option<f64>>, now: f64) -> Fact {
+    let mut drawn = line(&before.chain([Some(now)]).collect::<Vec<_>>());
+    if let Some(last) = drawn.pop() {
+        drawn.push('|');
+        drawn.push(last);
+    }
+    Fact::Text(drawn)
+}
+
+/// How many new things a service met on each day before this one; `None` before it was there.
+pub(crate) fn of_new_things(by_day: impl Iterator<Item = Option<u64>>) -> Fact {
+    line_and_now(by_day.map(|n| n.map(|n| n as f64)), 1.0)
+}
+
+/// The gaps between the last of these times, seconds: those of a clock are all of one height.
+pub(crate) fn of_gaps(times: &[i64]) -> Fact {
+    let gaps = times.windows(2).map(|pair| Some((pair[1] - pair[0]) as f64));
+    let n_left_out = times.len().saturating_sub(N_GAPS + 1);
+    Fact::Text(line(&gaps.skip(n_left_out).collect::<Vec<_>>()))
+}
+
 /// The largest window of a service in each hour before this one, and after a bar what was seen now.
 pub(crate) fn of_measure(
     service: &ServiceEvidence,
@@ -45,15 +76,7 @@ pub(crate) fn of_measure(
         .measures
         .get(&measure)
         .map_or_else(BTreeMap::new, |histogram| largest_by_hour(histogram, now - N_HOURS, now));
-    let mut values: Vec<Option<f64>> =
-        (now - N_HOURS..now).map(|hour| largest.get(&hour).copied()).collect();
-    values.push(Some(observed as f64));
-    let mut drawn = line(&values);
-    if let Some(last) = drawn.pop() {
-        drawn.push('|');
-        drawn.push(last);
-    }
-    Fact::Text(drawn)
+    line_and_now((now - N_HOURS..now).map(|hour| largest.get(&hour).copied()), observed as f64)
 }
 
 fn largest_by_hour(histogram: &Histogram, from: i64, until: i64) -> BTreeMap<i64, f64> {
@@ -76,6 +99,13 @@ mod tests {
         let drawn = line(&[None, Some(0.0), Some(10.0), Some(1e6)]);
         assert_eq!(drawn.chars().count(), 4);
         assert!(drawn.starts_with("·▁") && drawn.ends_with('█'), "{drawn}");
+    }
+
+    #[test]
+    fn calls_of_a_clock_are_all_of_one_height() {
+        let drawn = of_gaps(&(0..60).map(|n| n * 300).collect::<Vec<_>>());
+        assert_eq!(drawn, Fact::Text("█".repeat(N_GAPS)));
+        assert_eq!(of_gaps(&[0, 100, 500]), Fact::Text("▅█".to_owned()));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use model::activity::{Conversation, Orientation};
 use model::baseline::{Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
 
+use super::history::{self, NEW_THINGS};
 use super::{Context, sample};
 use crate::deviation::{Deviation, Fact, Kind};
 use crate::names::ADMIN_PORTS;
@@ -100,6 +101,7 @@ fn by_rate(
     let facts = BTreeMap::from([
         ("windows_observed", Fact::Number(rate.windows as f64)),
         ("windows_with_something_new", Fact::Number(rate.new as f64)),
+        (NEW_THINGS, history::of_new_things(novelty::new_by_day(evidence, novel, time))),
         (
             "would_not_have_fired",
             Fact::Text(format!(
