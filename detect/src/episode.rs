@@ -4,7 +4,9 @@
 //! workload; if another replica of the service already has an open episode with the same deviation, it
 //! joins that one, since a role does one thing. Where both have one already the younger is merged into
 //! the older once all of it is there too. So whatever an episode holds, the workload it began with did:
-//! nobody is cut off for what a sibling does. An episode closes when it has been quiet for a day.
+//! nobody is cut off for what a sibling does. A replica that goes on to something of its own has an
+//! episode of its own then, with what it did before in it. An episode closes when it has been quiet for a
+//! day.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
@@ -30,6 +32,9 @@ const MANY: &str = "many";
 /// Deviations kept per episode; the least surprising are counted only.
 pub(crate) const DEVIATIONS_MAX: usize = 512;
 
+/// What one replica did of an episode, and in how many windows, by its name.
+pub(crate) type Parts = BTreeMap<(Arc<str>, DeviationKey), (Deviation, u64)>;
+
 /// One workload's deviations, over time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Episode {
@@ -47,6 +52,8 @@ pub struct Episode {
     pub deviations: BTreeMap<DeviationKey, Deviation>,
     /// Windows in which each deviation went on.
     pub windows: BTreeMap<DeviationKey, u64>,
+    /// What of them other replicas did, each by itself; those seen first.
+    pub(crate) parts: Parts,
     /// Deviations that were counted only.
     pub n_dropped: u64,
     /// Start of the last window with a deviation, Unix seconds.
@@ -69,10 +76,11 @@ impl Episodes {
         for deviation in deviations {
             let name = workload_key(&deviation.workload);
             let key = self.sibling(&deviation).unwrap_or_else(|| Arc::clone(&name));
-            let episode = self
-                .open
-                .entry(key)
-                .or_insert_with(|| Episode::new(&deviation.workload, &name, start));
+            if !self.open.contains_key(&key) {
+                let begun = self.begin(&deviation.workload, &name, start);
+                self.open.insert(Arc::clone(&key), begun);
+            }
+            let Some(episode) = self.open.get_mut(&key) else { continue };
             if changed.insert(episode.id.clone()) {
                 episode.revise();
             }
@@ -80,6 +88,18 @@ impl Episodes {
         }
         self.merge_twins(&mut changed);
         changed
+    }
+
+    /// A workload's own episode, with what it did of those of its siblings.
+    fn begin(&self, workload: &Arc<Workload>, name: &Arc<str>, start: i64) -> Episode {
+        let mut episode = Episode::new(workload, name, start);
+        let siblings = self.open.values().filter(|sibling| sibling.replicas.contains(name));
+        let parts = siblings.flat_map(|sibling| &sibling.parts);
+        for ((_, key), (deviation, windows)) in parts.filter(|((of, _), _)| of == name) {
+            episode.windows.insert(key.clone(), *windows);
+            episode.deviations.insert(key.clone(), deviation.clone());
+        }
+        episode
     }
 
     /// Merges episodes of one role's replicas that turned out to be one, and notes the older's change
@@ -215,6 +235,7 @@ impl Episode {
             replicas: BTreeSet::new(),
             deviations: BTreeMap::new(),
             windows: BTreeMap::new(),
+            parts: BTreeMap::new(),
             n_dropped: 0,
             last_window: start,
             merged_into: None,
@@ -248,14 +269,24 @@ impl Episode {
             && self.deviations.keys().all(is_there)
     }
 
-    /// Takes what another episode has, which began with the workload of this name.
+    /// Takes what another episode has, which began with the workload of this name. What that had done of
+    /// this one before is here already, and of what it did since only the windows are counted.
     fn take_over(&mut self, other: &Self, name: &Arc<str>) {
         for (key, deviation) in &other.deviations {
-            self.add(deviation.clone(), Arc::clone(name), other.last_window);
+            let part = self.parts.get(&(Arc::clone(name), key.clone()));
+            let mut counted = part.map_or(0, |(_, windows)| *windows);
+            if counted == 0 {
+                self.add(deviation.clone(), Arc::clone(name), other.last_window);
+                counted = 1;
+            }
             let windows = other.windows.get(key).copied().unwrap_or(1);
             if let Some(sum) = self.windows.get_mut(key) {
-                *sum += windows.saturating_sub(1);
+                *sum += windows.saturating_sub(counted);
             }
+        }
+        self.last_window = self.last_window.max(other.last_window);
+        for (of, (deviation, windows)) in &other.parts {
+            self.note_part(of.clone(), deviation, *windows);
         }
         self.replicas.extend(other.replicas.iter().cloned());
         self.replicas.remove(&workload_key(&self.workload));
@@ -263,11 +294,12 @@ impl Episode {
     }
 
     fn add(&mut self, deviation: Deviation, name: Arc<str>, start: i64) {
+        let key = deviation.key();
         if name != workload_key(&self.workload) {
+            self.note_part((Arc::clone(&name), key.clone()), &deviation, 1);
             self.replicas.insert(name);
         }
         self.last_window = self.last_window.max(start);
-        let key = deviation.key();
         *self.windows.entry(key.clone()).or_default() += 1;
         match self.deviations.get_mut(&key) {
             Some(known) => go_on(known, deviation),
@@ -277,6 +309,21 @@ impl Episode {
         }
         if self.deviations.len() > DEVIATIONS_MAX {
             self.drop_least_surprising();
+        }
+    }
+
+    /// Notes what another replica did.
+    fn note_part(&mut self, of: (Arc<str>, DeviationKey), deviation: &Deviation, n_windows: u64) {
+        let is_full = self.parts.len() >= DEVIATIONS_MAX;
+        match self.parts.get_mut(&of) {
+            Some((known, windows)) => {
+                go_on(known, deviation.clone());
+                *windows += n_windows;
+            }
+            None if is_full => {}
+            None => {
+                self.parts.insert(of, (deviation.clone(), n_windows));
+            }
         }
     }
 

@@ -81,6 +81,33 @@ fn nobody_answers_for_what_a_sibling_does() {
 }
 
 #[test]
+fn who_goes_on_to_something_of_his_own_has_what_he_did_before() {
+    let (first, intruder) = (replica("users", 1), replica("users", 2));
+    let mut episodes = Episodes::default();
+    episodes.absorb(0, vec![deviation(&first, Kind::NewPeer, "svc:events", 1)]);
+    for at in [300, 600] {
+        episodes.absorb(at, vec![deviation(&intruder, Kind::NewPeer, "svc:events", at)]);
+    }
+    assert_eq!(episodes.open().count(), 1, "so far a role does one thing");
+    episodes.absorb(900, vec![deviation(&intruder, Kind::Beacon, "203.0.113.0/24", 901)]);
+    let own = |workload: &Arc<Workload>| {
+        episodes.open().find(|episode| episode.workload == *workload).unwrap()
+    };
+    let kinds: Vec<Kind> = own(&intruder).deviations.keys().map(|key| key.kind).collect();
+    assert_eq!(kinds, [Kind::NewPeer, Kind::Beacon]);
+    let moved = own(&intruder).deviations.values().next().unwrap();
+    assert_eq!((moved.first, moved.observed.to_string().as_str()), (300, "2"), "its own alone");
+    assert_eq!(own(&first).deviations.len(), 1);
+    assert_eq!(own(&first).windows.values().sum::<u64>(), 3);
+    // Once the first does all of it too, they are one.
+    episodes.absorb(1200, vec![deviation(&first, Kind::Beacon, "203.0.113.0/24", 1201)]);
+    let closed = episodes.take_closed();
+    assert_eq!(closed.len(), 1);
+    let one: Vec<&Episode> = episodes.open().collect();
+    assert_eq!((one.len(), one[0].windows.values().sum::<u64>()), (1, 5), "each window once");
+}
+
+#[test]
 fn scanners_and_other_roles_stay_apart() {
     let (a, b, c) = (replica("carts", 1), replica("carts", 2), replica("mail", 3));
     let mut episodes = Episodes::default();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::deviations::{self, WireDeviation};
 use super::time;
 use super::workloads::{self, WireWorkload};
-use crate::episode::{DEVIATIONS_MAX, Episode};
+use crate::episode::{DEVIATIONS_MAX, Episode, Parts};
 use crate::finding::State;
 
 const PART: &str = "judge";
@@ -24,6 +24,9 @@ pub(super) struct WireEpisode {
     deviations: Vec<(WireDeviation, u64)>,
     n_dropped: u64,
     last_window: i64,
+    /// What other replicas did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<(String, WireDeviation, u64)>,
 }
 
 pub(super) fn to_wire(episode: &Episode) -> WireEpisode {
@@ -42,31 +45,44 @@ pub(super) fn to_wire(episode: &Episode) -> WireEpisode {
             .collect(),
         n_dropped: episode.n_dropped,
         last_window: episode.last_window,
+        parts: episode
+            .parts
+            .iter()
+            .map(|((of, _), (deviation, windows))| {
+                (of.to_string(), deviations::to_wire(deviation, &episode.workload), *windows)
+            })
+            .collect(),
     }
 }
 
 pub(super) fn from_wire(wire: WireEpisode) -> Result<Episode, SnapshotError> {
-    if wire.deviations.len() > DEVIATIONS_MAX {
+    if wire.deviations.len() > DEVIATIONS_MAX || wire.parts.len() > DEVIATIONS_MAX {
         return Err(SnapshotError::damaged(PART, "an episode with more deviations than one keeps"));
     }
     let workload = Arc::new(workloads::from_wire(wire.workload)?);
-    let mut episode = Episode {
+    let read = |deviation| deviations::from_wire(deviation, &workload);
+    let (mut windows, mut known) = (BTreeMap::new(), BTreeMap::new());
+    for (deviation, n_windows) in wire.deviations {
+        let deviation = read(deviation)?;
+        windows.insert(deviation.key(), n_windows);
+        known.insert(deviation.key(), deviation);
+    }
+    let mut parts = Parts::new();
+    for (of, deviation, n_windows) in wire.parts {
+        let deviation = read(deviation)?;
+        parts.insert((of.into(), deviation.key()), (deviation, n_windows));
+    }
+    Ok(Episode {
         id: wire.id,
         revision: wire.revision,
         state: wire.state,
-        workload: Arc::clone(&workload),
+        workload,
         replicas: wire.replicas.into_iter().map(Arc::from).collect(),
-        deviations: BTreeMap::new(),
-        windows: BTreeMap::new(),
+        deviations: known,
+        windows,
+        parts,
         n_dropped: wire.n_dropped,
         last_window: time(PART, wire.last_window)?,
         merged_into: None,
-    };
-    for (deviation, n_windows) in wire.deviations {
-        let deviation = deviations::from_wire(deviation, &workload)?;
-        let key = deviation.key();
-        episode.windows.insert(key.clone(), n_windows);
-        episode.deviations.insert(key, deviation);
-    }
-    Ok(episode)
+    })
 }
