@@ -400,4 +400,4 @@ fn add_numbers(known: &mut Deviation, next: &Deviation, names: &[&'static str]) 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

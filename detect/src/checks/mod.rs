@@ -9,7 +9,7 @@ mod denied_spike;
 mod drift;
 mod fan_out;
 mod flood;
-mod history;
+pub(crate) mod history;
 mod level;
 mod new_edge;
 mod outside_volume;

@@ -4,7 +4,7 @@ use model::identity::{Address, Why};
 
 use super::*;
 
-fn replica(service: &str, n: u128) -> Arc<Workload> {
+pub(crate) fn replica(service: &str, n: u128) -> Arc<Workload> {
     Arc::new(Workload {
         account: "1".into(),
         vpc: "vpc-1".into(),
@@ -22,7 +22,7 @@ fn replica(service: &str, n: u128) -> Arc<Workload> {
     })
 }
 
-fn deviation(workload: &Arc<Workload>, kind: Kind, peer: &str, at: i64) -> Deviation {
+pub(crate) fn deviation(workload: &Arc<Workload>, kind: Kind, peer: &str, at: i64) -> Deviation {
     Deviation {
         kind,
         workload: Arc::clone(workload),

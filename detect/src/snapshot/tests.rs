@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use model::identity::Address;
 
+use super::episodes;
 use super::rhythms::{rate_from_wire, rate_to_wire, source_from_wire, source_to_wire};
 use super::run::{self, Run, TakenFile};
+use crate::checks::history;
 use crate::checks::scan::Source;
-use crate::deviation::FACTS;
+use crate::deviation::{FACTS, Kind, SIBLINGS};
+use crate::episode::tests::{deviation, replica};
+use crate::episode::{Episode, Episodes};
 use crate::novelty::{Novel, Novelty, Rate};
 
 /// Through JSON and back.
@@ -30,6 +34,19 @@ fn a_walk_goes_on_where_it_stopped() {
     let name: Arc<str> = "111122223333/eni-1/10.0.0.1".into();
     let wire = stored(&source_to_wire((&name, &source)));
     assert_eq!(source_from_wire(wire).unwrap(), (name, source));
+}
+
+#[test]
+fn an_episode_knows_what_each_replica_did() {
+    let mut met = Episodes::default();
+    for n in 1..=3 {
+        met.absorb(0, vec![deviation(&replica("users", n), Kind::NewPeer, "svc:events", 1)]);
+    }
+    let of = |episodes: &Episodes| episodes.open().cloned().collect::<Vec<Episode>>();
+    let [episode] = &of(&met)[..] else { panic!() };
+    assert_eq!(episode.parts.len(), 2);
+    let read = episodes::from_wire(stored(&episodes::to_wire(episode))).unwrap();
+    assert_eq!(read, *episode);
 }
 
 #[test]
@@ -70,6 +87,7 @@ fn positions_and_tags_are_read_as_they_were_written() {
         interval_secs: 60,
         files: vec![file],
         positions: [("shard-1".to_owned(), "49".to_owned())].into(),
+        told: ["tg-1".to_owned()].into(),
         writer: Some("w".to_owned()),
         ..Run::default()
     };
@@ -77,13 +95,17 @@ fn positions_and_tags_are_read_as_they_were_written() {
 }
 
 /// The sources of the checks: what they write is what has to be known.
-const CHECKS: [&str; 6] = [
+const CHECKS: [&str; 10] = [
     include_str!("../checks/beacon.rs"),
     include_str!("../checks/denied_spike.rs"),
+    include_str!("../checks/drift.rs"),
     include_str!("../checks/fan_out.rs"),
+    include_str!("../checks/flood.rs"),
+    include_str!("../checks/level.rs"),
     include_str!("../checks/new_edge.rs"),
     include_str!("../checks/outside_volume.rs"),
     include_str!("../checks/scan.rs"),
+    include_str!("../checks/siblings.rs"),
 ];
 
 /// String literals that stand before a `Fact::`.
@@ -106,5 +128,8 @@ fn every_fact_of_a_check_is_known_by_name() {
     let unknown: Vec<&String> =
         used.iter().filter(|name| !FACTS.contains(&name.as_str())).collect();
     assert!(unknown.is_empty(), "list them in `FACTS`, or no state can hold them: {unknown:?}");
+    for name in [history::HOURS, history::DAYS, history::NEW_THINGS, history::GAPS, SIBLINGS] {
+        assert!(FACTS.contains(&name), "{name}");
+    }
     assert!(FACTS.is_sorted(), "they are listed in order");
 }
