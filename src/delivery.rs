@@ -6,7 +6,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use detect::suggest::PlanOptions;
-use detect::suppress::{Applied, Hit, Suppressions};
+use detect::suppress::{Hit, Sifted, Suppressions};
 use detect::{Finding, State, report};
 use ingest::escape::harmless;
 
@@ -31,35 +31,36 @@ impl<'a> Delivery<'a> {
         &self.planning
     }
 
-    /// Leaves out of findings what is hidden, as of `newest`, Unix seconds. `open` has the ids of those
-    /// that were told and are not over; afterwards, with these.
-    pub(crate) fn sift(
-        &self,
-        findings: Vec<Finding>,
-        newest: i64,
-        open: &mut BTreeSet<String>,
-    ) -> Sifted {
-        let n_deviations = findings.iter().map(|finding| finding.n_deviations).sum();
-        let applied = self.planning.suppressions.apply(findings, newest);
-        Sifted::of(applied, n_deviations, open)
+    /// Leaves out of findings what is hidden, as of `newest`, Unix seconds.
+    pub(crate) fn sift(&self, findings: Vec<Finding>, newest: i64, known: &mut Known) -> News {
+        News::of(&self.planning.suppressions, findings, newest, known)
     }
 
     /// Writes and prints findings, and says how a run that told them ends.
-    pub(crate) fn deliver(&self, sifted: &Sifted) -> Result<Ending> {
-        note_hits(&sifted.hits, sifted.n_deviations);
-        let findings = &sifted.findings;
+    pub(crate) fn deliver(&self, news: &News) -> Result<Ending> {
+        note_hits(&news.hits, news.n_deviations);
+        let findings = &news.findings;
         if let Some(path) = &self.args.findings {
             output::write_file(path, |file| Ok(report::write_json_lines(findings, file)?))?;
         }
         print(self.args, findings)?;
-        let is_told = self.args.exit_code && sifted.has_told;
+        let is_told = self.args.exit_code && news.has_told;
         Ok(if is_told { Ending::Findings } else { Ending::Ran })
     }
 }
 
+/// What those who are told know.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// The ids of findings that were told and are not over.
+    pub(crate) open: BTreeSet<String>,
+    /// Those among what is told now that were open and are withdrawn.
+    pub(crate) withdrawn: BTreeSet<String>,
+}
+
 /// What is to be told, less what is hidden.
-pub(crate) struct Sifted {
-    /// By first record and id; those withdrawn that were told before among them.
+pub(crate) struct News {
+    /// In the order they came in, those withdrawn that were told before among them.
     pub(crate) findings: Vec<Finding>,
     /// What became of each suppression.
     pub(crate) hits: Vec<Hit>,
@@ -69,21 +70,51 @@ pub(crate) struct Sifted {
     pub(crate) has_told: bool,
 }
 
-impl Sifted {
-    /// Of what rules made of findings. Who was told of one that is hidden now is told that it is over.
-    pub(crate) fn of(applied: Applied, n_deviations: u64, open: &mut BTreeSet<String>) -> Self {
-        let Applied { told: mut findings, withdrawn, hits } = applied;
-        for finding in &findings {
-            if finding.state == State::Closed {
-                open.remove(&finding.id);
-            } else {
-                open.insert(finding.id.clone());
+impl News {
+    /// Of findings, revision after revision. Who was told of one that is hidden now is told that it is
+    /// over.
+    pub(crate) fn of(
+        suppressions: &Suppressions,
+        findings: Vec<Finding>,
+        newest: i64,
+        known: &mut Known,
+    ) -> Self {
+        known.withdrawn.clear();
+        let n_deviations = findings.iter().map(|finding| finding.n_deviations).sum();
+        let (sifted, hits) = suppressions.apply(findings, newest);
+        let mut news = Self { findings: Vec::new(), hits, n_deviations, has_told: false };
+        for finding in sifted {
+            match finding {
+                Sifted::Told(finding) => {
+                    known.told(&finding);
+                    news.has_told = true;
+                    news.findings.push(finding);
+                }
+                Sifted::Hidden(finding) if known.withdraw(&finding.id) => {
+                    news.findings.push(finding);
+                }
+                Sifted::Hidden(_) => {}
             }
         }
-        let has_told = !findings.is_empty();
-        findings.extend(withdrawn.into_iter().filter(|finding| open.remove(&finding.id)));
-        findings.sort_by(|a, b| (&a.first_seen, &a.id).cmp(&(&b.first_seen, &b.id)));
-        Self { findings, hits, n_deviations, has_told }
+        news
+    }
+}
+
+impl Known {
+    fn told(&mut self, finding: &Finding) {
+        if finding.state == State::Closed {
+            self.open.remove(&finding.id);
+        } else {
+            self.open.insert(finding.id.clone());
+        }
+    }
+
+    /// Whether it was open; it is no more.
+    fn withdraw(&mut self, id: &str) -> bool {
+        let was_open = self.open.take(id);
+        let is_known = was_open.is_some();
+        self.withdrawn.extend(was_open);
+        is_known
     }
 }
 
@@ -173,6 +204,44 @@ mod tests {
     fn a_reason_makes_no_line_of_its_own() {
         let forged = Hit { reason: "x\nledger: 0 records".to_owned(), ..hit(9, 1) };
         assert!(much(&[forged], 9).iter().all(|line| !line.contains('\n')));
+    }
+
+    fn finding(revision: u32, last_seen: &str, first_seen: &str) -> Finding {
+        let one = serde_json::json!({
+            "schema": "tidegate.finding/1", "id": "tg-1", "revision": revision, "state": "updated",
+            "kind": "beacon", "severity": "low", "confidence": 0.5, "p_value": 0.1,
+            "calibration": "shape", "first_seen": first_seen, "last_seen": last_seen,
+            "service": "carts", "workload": {
+                "account": "1", "vpc": "v", "eni": null, "address": "10.0.0.1", "instance": null
+            },
+            "summary": "x", "techniques": [], "guardduty": null, "deviations": [],
+            "n_deviations": 1, "suggestion": null
+        });
+        serde_json::from_value(one).unwrap()
+    }
+
+    /// Several revisions of one finding wait for one save.
+    #[test]
+    fn revisions_are_told_in_their_order_and_what_was_never_told_is_not_withdrawn() {
+        let rule = "rules: [{ reason: x, service: carts, until: 2026-03-01 }]";
+        let rules = Suppressions::parse("f", rule).unwrap();
+        let hidden = || finding(1, "2026-03-01T09:00:00Z", "2026-03-01T08:00:00Z");
+        let later = || finding(2, "2026-03-02T09:00:00Z", "2026-03-01T07:00:00Z");
+        let mut known = Known::default();
+        let told = |findings: Vec<Finding>, known: &mut Known| -> Vec<(u32, State)> {
+            let news = News::of(&rules, findings, 0, known);
+            news.findings.iter().map(|told| (told.revision, told.state)).collect()
+        };
+        assert_eq!(told(vec![hidden(), later()], &mut known), [(2, State::Updated)]);
+        assert!(known.open.contains("tg-1") && known.withdrawn.is_empty());
+        let third = finding(3, "2026-03-01T10:00:00Z", "2026-03-01T06:00:00Z");
+        assert_eq!(
+            told(vec![later(), third], &mut known),
+            [(2, State::Updated), (3, State::Closed)],
+            "as they came, whatever their first record"
+        );
+        assert!(known.open.is_empty() && known.withdrawn.contains("tg-1"));
+        assert_eq!(told(vec![hidden()], &mut known), [], "it is said once");
     }
 
     fn hit(n: u64, n_grave: u64) -> Hit {

@@ -74,7 +74,7 @@ struct Gap {
 #[cfg(feature = "watch")]
 #[derive(Debug, Default)]
 pub(crate) struct ToldGaps {
-    gaps: BTreeSet<(Source, i64, bool)>,
+    gaps: BTreeMap<(Source, i64), bool>,
     /// Those that were only counted.
     n_more: u64,
 }
@@ -257,24 +257,24 @@ impl Gaps {
         });
     }
 
-    /// How many there are.
+    /// Leaves out what was told before and is as it was, and notes the rest as told. Says how many are
+    /// told for the first time.
     #[cfg(feature = "watch")]
-    pub(crate) fn len(&self) -> u64 {
-        self.gaps.len() as u64 + self.n_more
-    }
-
-    /// Leaves out what was told before and is as it was, and notes the rest as told.
-    #[cfg(feature = "watch")]
-    pub(crate) fn leave_out_told(&mut self, told: &mut ToldGaps) {
+    pub(crate) fn leave_out_told(&mut self, told: &mut ToldGaps) -> u64 {
         if told.gaps.len() >= 2 * GAPS_MAX {
             // Better to say it twice than not at all.
             told.gaps.clear();
         }
-        self.gaps
-            .retain(|(source, first), gap| told.gaps.insert((source.clone(), *first, gap.is_over)));
+        let mut n_first = 0;
+        self.gaps.retain(|gap, now| {
+            let before = told.gaps.insert(gap.clone(), now.is_over);
+            n_first += u64::from(before.is_none());
+            before != Some(now.is_over)
+        });
         let n_more = self.n_more;
         self.n_more = n_more.saturating_sub(told.n_more);
         told.n_more = told.n_more.max(n_more);
+        n_first + self.n_more
     }
 
     /// What is said of them: accounts first, then what surely was a gap since records came again, then by

@@ -87,6 +87,10 @@ fn who_was_told_of_what_is_accepted_is_told_that_it_is_over() {
     assert_eq!(detect(&[]).len(), 2);
     accept(&folder, &ids[0], &["--reason", "the scanner", "--author", "kim"]);
     let hidden = ["--suppress", "known.yaml"];
+    // A run that is kept, but whose findings cannot be written where a folder is, told nobody.
+    let nowhere = ["--state", "state", "--findings", ".", "--suppress", "known.yaml"];
+    let failed = run_in(folder.path(), &[&["detect", "flows.log"][..], &nowhere].concat());
+    assert_eq!(failed.code, 2, "{}", failed.stderr);
     let again = detect(&hidden);
     let of = |id: &str| again.iter().find(|finding| finding["id"] == id).unwrap();
     assert_eq!(of(&ids[0])["state"], "closed");

@@ -72,10 +72,12 @@ pub enum Fact {
 pub(crate) const FACTS: &[&str] = &[
     "aggregation_interval_secs",
     "answered",
+    "asked_more_by_factor",
     "bytes_in",
     "bytes_out",
     "clients_in_the_estate",
     "clients_that_opened_it",
+    "compared_with",
     "connections_since_first_seen",
     "from_this_peer_bytes",
     "gaps_between_the_last_calls",

@@ -24,7 +24,7 @@ pub const QUIET_SECS: i64 = 24 * 3600;
 
 /// What deviates where an episode is open or leads to is so much likelier to be part of it than of
 /// nothing.
-const LIFT: f64 = 100.0;
+pub(crate) const LIFT: f64 = 100.0;
 
 /// The peer of what has many.
 const MANY: &str = "many";
@@ -134,7 +134,8 @@ impl Episodes {
     fn twins(&self, name: &Arc<str>) -> Option<(Arc<str>, Arc<str>)> {
         let one = self.open.get(name)?;
         self.open.iter().filter(|(other, _)| *other != name).find_map(|(other, twin)| {
-            let is_older = (one.first(), &one.id) < (twin.first(), &twin.id);
+            let is_older = one.is_senior(twin)
+                || !twin.is_senior(one) && (one.first(), &one.id) < (twin.first(), &twin.id);
             let (a, b) = ((name, one), (other, twin));
             let ((older, into), (younger, part)) = if is_older { (a, b) } else { (b, a) };
             part.is_part_of(into).then(|| (Arc::clone(older), Arc::clone(younger)))
@@ -269,27 +270,36 @@ impl Episode {
             && self.deviations.keys().all(is_there)
     }
 
+    /// Whether another began with what its workload had done as one of this one's replicas.
+    fn is_senior(&self, other: &Self) -> bool {
+        self.replicas.contains(&workload_key(&other.workload))
+            && !other.replicas.contains(&workload_key(&self.workload))
+    }
+
     /// Takes what another episode has, which began with the workload of this name. What that had done of
-    /// this one before is here already, and of what it did since only the windows are counted.
+    /// this one before is here already.
     fn take_over(&mut self, other: &Self, name: &Arc<str>) {
-        for (key, deviation) in &other.deviations {
-            let part = self.parts.get(&(Arc::clone(name), key.clone()));
-            let mut counted = part.map_or(0, |(_, windows)| *windows);
-            if counted == 0 {
-                self.add(deviation.clone(), Arc::clone(name), other.last_window);
-                counted = 1;
-            }
+        for (key, whole) in &other.deviations {
+            let of = (Arc::clone(name), key.clone());
             let windows = other.windows.get(key).copied().unwrap_or(1);
-            if let Some(sum) = self.windows.get_mut(key) {
-                *sum += windows.saturating_sub(counted);
+            let (rest, n_rest) = match self.parts.remove(&of) {
+                Some((part, counted)) => (since(whole, &part), windows.saturating_sub(counted)),
+                None => (whole.clone(), windows),
+            };
+            if self.parts.len() < DEVIATIONS_MAX {
+                self.parts.insert(of, (whole.clone(), windows));
             }
+            *self.windows.entry(key.clone()).or_default() += n_rest;
+            self.know(rest);
         }
         self.last_window = self.last_window.max(other.last_window);
-        for (of, (deviation, windows)) in &other.parts {
+        let own = workload_key(&self.workload);
+        for (of, (deviation, windows)) in other.parts.iter().filter(|((of, _), _)| *of != own) {
             self.note_part(of.clone(), deviation, *windows);
         }
+        self.replicas.insert(Arc::clone(name));
         self.replicas.extend(other.replicas.iter().cloned());
-        self.replicas.remove(&workload_key(&self.workload));
+        self.replicas.remove(&own);
         self.n_dropped += other.n_dropped;
     }
 
@@ -300,11 +310,15 @@ impl Episode {
             self.replicas.insert(name);
         }
         self.last_window = self.last_window.max(start);
-        *self.windows.entry(key.clone()).or_default() += 1;
-        match self.deviations.get_mut(&key) {
+        *self.windows.entry(key).or_default() += 1;
+        self.know(deviation);
+    }
+
+    fn know(&mut self, deviation: Deviation) {
+        match self.deviations.get_mut(&deviation.key()) {
             Some(known) => go_on(known, deviation),
             None => {
-                self.deviations.insert(key, deviation);
+                self.deviations.insert(deviation.key(), deviation);
             }
         }
         if self.deviations.len() > DEVIATIONS_MAX {
@@ -352,14 +366,39 @@ fn is_same(a: &DeviationKey, b: &DeviationKey) -> bool {
         == (b.kind, &b.peer, b.port, b.protocol, b.direction)
 }
 
+/// What came of a deviation after a part of it was taken: of what adds up the difference, of the rest all.
+fn since(whole: &Deviation, part: &Deviation) -> Deviation {
+    let mut rest = whole.clone();
+    if !adds_up(rest.kind) {
+        return rest;
+    }
+    rest.observed -= part.observed;
+    for name in SUMS {
+        if let (Some(Fact::Number(sum)), Some(Fact::Number(taken))) =
+            (rest.evidence.get_mut(name), part.evidence.get(name))
+        {
+            *sum -= taken;
+        }
+    }
+    rest
+}
+
+/// Facts that add up where a deviation's numbers do.
+const SUMS: [&str; 2] = ["bytes_out", "bytes_in"];
+
+/// Whether what is seen of it in each window is more of the same.
+fn adds_up(kind: Kind) -> bool {
+    matches!(kind, Kind::NewPeer | Kind::NewPort | Kind::PortScan | Kind::Sweep)
+}
+
 /// A deviation goes on: counts add up, levels keep their highest, a series its latest judgement.
 fn go_on(known: &mut Deviation, next: Deviation) {
     known.first = known.first.min(next.first);
     known.last = known.last.max(next.last);
     let replaces = match known.kind {
-        Kind::NewPeer | Kind::NewPort | Kind::PortScan | Kind::Sweep => {
+        kind if adds_up(kind) => {
             known.observed += next.observed;
-            add_numbers(known, &next, &["bytes_out", "bytes_in"]);
+            add_numbers(known, &next, &SUMS);
             next.p_value < known.p_value
         }
         Kind::Beacon => true,
@@ -372,8 +411,7 @@ fn go_on(known: &mut Deviation, next: Deviation) {
         (known.first, known.observed, std::mem::take(&mut known.samples));
     let kept = |fact: &str| known.evidence.get(fact).cloned();
     let sums = [("bytes_out", kept("bytes_out")), ("bytes_in", kept("bytes_in"))];
-    let counts_up =
-        matches!(known.kind, Kind::NewPeer | Kind::NewPort | Kind::PortScan | Kind::Sweep);
+    let counts_up = adds_up(known.kind);
     let p_value = known.p_value.min(next.p_value);
     *known = next;
     known.first = first;

@@ -92,16 +92,24 @@ impl Hit {
     }
 }
 
-/// What rules made of findings.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Applied {
-    /// What is left to be told.
-    pub told: Vec<Finding>,
-    /// What is hidden entirely, withdrawn: closed, with nothing left but which rules hide it. To be told
-    /// to those who know it as open.
-    pub withdrawn: Vec<Finding>,
-    /// What became of each rule, in the file's order.
-    pub hits: Vec<Hit>,
+/// A finding after the rules.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sifted {
+    /// What is left of it is to be told.
+    Told(Finding),
+    /// All of it is hidden. Who knows it as open is to be told this: it is closed, what was judged of it is
+    /// taken out, and its sentence says which rules hide it.
+    Hidden(Finding),
+}
+
+impl Sifted {
+    /// The finding, if it is to be told.
+    pub fn told(self) -> Option<Finding> {
+        match self {
+            Self::Told(finding) => Some(finding),
+            Self::Hidden(_) => None,
+        }
+    }
 }
 
 /// Why a file cannot be read.
@@ -229,25 +237,17 @@ impl Suppressions {
     /// them and says so in its summary; its suggestion has to be made for what [`Self::left`] leaves.
     /// Of deviations beyond those a finding lists nothing is known, so such a finding disappears only
     /// by a rule that needs to know nothing of them.
-    pub fn apply(&self, findings: Vec<Finding>, now_event_time: i64) -> Applied {
-        let hits = self.rules.iter().map(|rule| rule.no_hit(now_event_time)).collect();
-        let mut applied = Applied { hits, ..Applied::default() };
-        for finding in findings {
-            match self.sift(finding, &mut applied.hits) {
-                Sifted::Told(finding) => applied.told.push(finding),
-                Sifted::Hidden(withdrawn) => applied.withdrawn.push(withdrawn),
-            }
-        }
-        applied
+    pub fn apply(&self, findings: Vec<Finding>, now_event_time: i64) -> (Vec<Sifted>, Vec<Hit>) {
+        let mut hits: Vec<Hit> =
+            self.rules.iter().map(|rule| rule.no_hit(now_event_time)).collect();
+        let sifted = findings.into_iter().map(|finding| self.sift(finding, &mut hits)).collect();
+        (sifted, hits)
     }
 
     /// What is left of a finding to be told, and so to be planned for; `None` where all of it is hidden.
     pub fn left(&self, finding: &Finding) -> Option<Finding> {
         let mut hits: Vec<Hit> = self.rules.iter().map(|rule| rule.no_hit(i64::MIN)).collect();
-        match self.sift(finding.clone(), &mut hits) {
-            Sifted::Told(finding) => Some(finding),
-            Sifted::Hidden(_) => None,
-        }
+        self.sift(finding.clone(), &mut hits).told()
     }
 
     fn sift(&self, finding: Finding, hits: &mut [Hit]) -> Sifted {
@@ -288,13 +288,6 @@ impl Suppressions {
     }
 }
 
-/// A finding after the rules.
-enum Sifted {
-    Told(Finding),
-    /// As it is told to those who know it as open.
-    Hidden(Finding),
-}
-
 fn count(hits: &mut [Hit], at: usize, n: u64) {
     if let Some(hit) = hits.get_mut(at) {
         hit.n += n;
@@ -310,11 +303,13 @@ fn count_finding(hits: &mut [Hit], used: &BTreeSet<usize>, severity: Severity) {
     }
 }
 
-/// A finding of which all is hidden, for those who know it as open: it is over, and nothing else is said.
+/// A finding of which all is hidden, for those who know it as open.
 fn withdrawn(finding: Finding, rules: &str) -> Finding {
     Finding {
         state: State::Closed,
         severity: Severity::Info,
+        confidence: 0.0,
+        p_value: 1.0,
         summary: format!("hidden by {rules} since it was told"),
         replicas: Vec::new(),
         techniques: Vec::new(),

@@ -92,7 +92,7 @@ pub(crate) fn retell(finding: &mut Finding, left: Vec<FoundDeviation>) {
 
 /// All that follows from deviations, the weightiest first.
 fn weigh(finding: &mut Finding, ordered: &[FoundDeviation]) {
-    let tactics: BTreeSet<Tactic> = ordered.iter().map(Tactic::of).collect();
+    let tactics = tactics(ordered.iter());
     finding.kind = kind_of(ordered, &tactics);
     finding.severity = severity(ordered);
     finding.confidence = confidence(ordered);
@@ -124,6 +124,15 @@ impl Tactic {
             }
         }
     }
+}
+
+/// The tactics of deviations. A flood where something else was told of the same port of the same server is
+/// how that was done, and no step of its own.
+fn tactics<'a>(of: impl Iterator<Item = &'a FoundDeviation> + Clone) -> BTreeSet<Tactic> {
+    let place = |d: &FoundDeviation| (d.peer_address.clone(), d.port);
+    let others: BTreeSet<_> = of.clone().filter(|d| d.kind != Kind::Flood).map(place).collect();
+    let steps = of.filter(|d| d.kind != Kind::Flood || !others.contains(&place(d)));
+    steps.map(Tactic::of).collect()
 }
 
 /// An incident is a chain of tactics; otherwise the weightiest deviation names the finding.
@@ -158,8 +167,7 @@ fn severity_of(deviation: &FoundDeviation) -> Severity {
 
 /// A chain of tactics raises the severity; repeating one does not, nor what only just deviates.
 fn severity(ordered: &[FoundDeviation]) -> Severity {
-    let firm = ordered.iter().filter(|d| d.is_firm);
-    let tactics: BTreeSet<Tactic> = firm.map(Tactic::of).collect();
+    let tactics = tactics(ordered.iter().filter(|d| d.is_firm));
     let worst = ordered.iter().map(severity_of).max().unwrap_or(Severity::Low);
     match (tactics.len(), worst) {
         (0 | 1, worst) => worst,
@@ -282,4 +290,30 @@ fn time(seconds: i64) -> String {
 /// A p-value as it is compared and printed: two significant digits.
 pub fn two_digits(p: f64) -> f64 {
     format!("{p:.1e}").parse().unwrap_or(p)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::episode::Episodes;
+    use crate::episode::tests::{deviation, replica};
+
+    /// What is told of these kinds, all towards one port of one server.
+    fn told(kinds: &[Kind]) -> Finding {
+        let workload = replica("shipper", 1);
+        let mut episodes = Episodes::default();
+        let all = kinds.iter().map(|&kind| deviation(&workload, kind, "203.0.113.0/24", 1));
+        episodes.absorb(0, all.collect());
+        tell(episodes.open().next().unwrap(), 0.0)
+    }
+
+    #[test]
+    fn many_connections_are_how_an_upload_is_done_and_no_step_before_it() {
+        let upload = told(&[Kind::Volume, Kind::Flood]);
+        assert_eq!((upload.kind, upload.severity), (Kind::Volume, Severity::Medium));
+        let alone = told(&[Kind::Flood]);
+        assert_eq!((alone.kind, alone.techniques), (Kind::Flood, vec!["T1110".to_owned()]));
+        let chain = told(&[Kind::Volume, Kind::NewPeer]);
+        assert_eq!((chain.kind, chain.severity), (Kind::Incident, Severity::High));
+    }
 }

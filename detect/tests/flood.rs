@@ -11,7 +11,7 @@ mod made;
 use detect::Kind;
 use fixture::WINDOW_SECS;
 use judged::{HOUR_SECS, activities, judge, learned, steady, talk, windows_of};
-use made::Talk;
+use made::{Fate, Talk};
 
 const DAY: i64 = 24 * HOUR_SECS;
 
@@ -52,9 +52,19 @@ fn four_times_the_most_there_ever_was_is_not_enough() {
 #[test]
 fn who_is_asked_as_much_more_may_ask_as_much_more() {
     let asks = |t: Talk| Talk { client: 9, server: 2, port: 443, ..t };
-    let usual: Vec<Talk> = steady(24).into_iter().flat_map(|t| [t.clone(), asks(t)]).collect();
+    let asked = |n| burst(n, HOUR_SECS).map(asks);
+    let usual = |n| steady(24).into_iter().flat_map(|t| [t.clone(), asks(t)]).chain(asked(n));
     let now: Vec<Talk> = burst(400, DAY).flat_map(|t| [t.clone(), asks(t)]).collect();
-    assert_eq!(told(&usual, &now), 0);
+    assert_eq!(told(&usual(30).collect::<Vec<_>>(), &now), 1, "13 times as much, and 400 times");
+    let twice = burst(100, 2 * HOUR_SECS).chain(usual(30));
+    assert_eq!(told(&twice.collect::<Vec<_>>(), &now), 0);
+    assert_eq!(told(&usual(0).collect::<Vec<_>>(), &now), 1, "who is hardly ever asked");
+    let knocks =
+        burst(400, DAY).flat_map(|t| [t.clone(), Talk { fate: Fate::RejectedAtServer, ..asks(t) }]);
+    let half = burst(70, 2 * HOUR_SECS).chain(usual(30));
+    let half: Vec<Talk> = half.collect();
+    assert_eq!(told(&half, &now), 0);
+    assert_eq!(told(&half, &knocks.collect::<Vec<_>>()), 1, "what is refused is no reason");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 mod estimate;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -18,7 +18,7 @@ use model::baseline::Baseline;
 use super::detect::{Beginning, Detected, Terms, judge_all};
 use super::learn;
 use crate::advice::Planning;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Known};
 use crate::flags::{BackfillArgs, SourceArgs};
 use crate::pipeline::{Outcome, Tail};
 use crate::plan::{self, ReadPlan};
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &BackfillArgs) -> Result<Ending> {
     let Finished { last, outcome } = backfill.judge(&mut plan, days, terms, delivery.planning())?;
     plan::report_ledger(&outcome);
     let ending =
-        delivery.deliver(&delivery.sift(last.findings, last.newest, &mut BTreeSet::new()))?;
+        delivery.deliver(&delivery.sift(last.findings, last.newest, &mut Known::default()))?;
     Ok(if outcome.unreadable.is_empty() { ending } else { Ending::Incomplete })
 }
 

@@ -13,7 +13,7 @@ use model::settle::Carried;
 
 use super::learn;
 use crate::advice::Planning;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Known};
 use crate::flags::DetectArgs;
 use crate::judging::Judging;
 use crate::pipeline::{self, Outcome, Reading, Tail};
@@ -61,7 +61,9 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
     let detected = judge_all(&mut plan, beginning, tail, terms, delivery.planning())?;
     plan::report_ledger(&detected.outcome);
     let Detected { findings, outcome, newest, mut left } = detected;
-    let told = delivery.sift(findings, newest, &mut left.run.told);
+    let mut known = Known { open: std::mem::take(&mut left.run.told), ..Known::default() };
+    let told = delivery.sift(findings, newest, &mut known);
+    (left.run.told, left.run.withdrawn) = (known.open, known.withdrawn);
     let baseline = args.learned.baseline.as_ref().filter(|_| args.learned.update_baseline);
     let baseline = baseline.map(|path| (path, left.baseline.clone()));
     // Kept first: what is told but not kept would be told again otherwise, as something new.

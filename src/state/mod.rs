@@ -39,7 +39,8 @@ pub(crate) struct State {
 
 impl State {
     /// Opens a folder, made if it is not there, or `s3://BUCKET/PREFIX`, and reads its newest
-    /// generation. Its `undelivered` findings are those nobody may have seen.
+    /// generation. Its `undelivered` findings are those nobody may have seen, and what was withdrawn
+    /// with them counts as told.
     pub(crate) fn open(at: &str, aws: &AwsArgs) -> Result<(Self, Option<Snapshot>)> {
         let store = Store::open(at, aws)?;
         let kept = store.names()?;
@@ -51,8 +52,11 @@ impl State {
         let mut taken = Taken::default();
         if let Some(snapshot) = &mut snapshot {
             taken.files = std::mem::take(&mut snapshot.run.files);
+            let mut withdrawn = std::mem::take(&mut snapshot.run.withdrawn);
             if kept.delivered.contains_key(&generation) {
                 snapshot.run.undelivered.clear();
+            } else {
+                snapshot.run.told.append(&mut withdrawn);
             }
         }
         Ok((Self { store, generation, taken }, snapshot))

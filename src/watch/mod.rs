@@ -197,7 +197,8 @@ impl<'a> Watch<'a> {
         if let Some(keep) = &mut self.keep {
             let positions = self.stream.positions();
             let mut snapshot = self.consumer.snapshot(positions, findings);
-            snapshot.run.told.clone_from(self.outlet.open());
+            let known = self.outlet.known().clone();
+            (snapshot.run.told, snapshot.run.withdrawn) = (known.open, known.withdrawn);
             keep.commit(snapshot)?;
             self.stream.saved()?;
             self.pending.save_took = begun.elapsed();

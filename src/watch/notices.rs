@@ -78,21 +78,24 @@ impl Notices {
         let much = outlet.hits().filter(|hit| hit.hides_much(outlet.n_deviations) && is_said(hit));
         for hit in much {
             if self.rules.insert(hit.rule.clone()) {
-                let text = delivery::much_line(hit, outlet.n_deviations);
+                let text = format!(
+                    "{}; each revision of a finding counts",
+                    delivery::much_line(hit, outlet.n_deviations)
+                );
                 output::event(&text, &[("rule", hit.rule.as_str().into())]);
             }
         }
     }
 
-    /// Says which gaps are new, and gives back how many.
+    /// Says which gaps are new or over, and gives back how many are new.
     pub(super) fn gaps(&mut self, consumer: &Consumer<'_>) -> u64 {
         let mut gaps = consumer.gaps();
-        gaps.leave_out_told(&mut self.gaps);
+        let n_first = gaps.leave_out_told(&mut self.gaps);
         for notice in gaps.notices() {
             let about: Vec<(&str, Value)> =
                 notice.about.iter().map(|(name, value)| (*name, value.as_str().into())).collect();
             output::event(&notice.text, &about);
         }
-        gaps.len()
+        n_first
     }
 }

@@ -11,7 +11,7 @@ use detect::{Finding, report};
 use jiff::Timestamp;
 
 use crate::advice::Planning;
-use crate::delivery::{Sifted, planning};
+use crate::delivery::{Known, News, planning};
 use crate::flags::TellArgs;
 use crate::output;
 
@@ -20,7 +20,7 @@ pub(crate) struct Outlet<'a> {
     args: &'a TellArgs,
     planning: Planning,
     hits: BTreeMap<String, Hit>,
-    open: BTreeSet<String>,
+    known: Known,
     /// Deviations in all that was handed over.
     pub(crate) n_deviations: u64,
     /// Whether anything was told that is not hidden.
@@ -31,8 +31,8 @@ impl<'a> Outlet<'a> {
     /// Reads what is to be hidden.
     pub(crate) fn new(args: &'a TellArgs) -> Result<Self> {
         let planning = planning(args)?;
-        let (hits, open) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Self { args, planning, hits, open, n_deviations: 0, has_told: false })
+        let (hits, known) = (BTreeMap::new(), Known::default());
+        Ok(Self { args, planning, hits, known, n_deviations: 0, has_told: false })
     }
 
     /// How plans are made for what is handed over.
@@ -45,28 +45,26 @@ impl<'a> Outlet<'a> {
         self.hits.values()
     }
 
-    /// The ids of findings that were told and are not over.
-    pub(crate) fn open(&self) -> &BTreeSet<String> {
-        &self.open
+    /// What those who are told know.
+    pub(crate) fn known(&self) -> &Known {
+        &self.known
     }
 
     /// Goes on where an earlier run had told these.
     pub(crate) fn take_up(&mut self, open: BTreeSet<String>) {
-        self.open = open;
+        self.known.open = open;
     }
 
     /// Leaves out of findings what is hidden; `newest` is the end of the newest window, Unix seconds.
     pub(crate) fn sift(&mut self, findings: Vec<Finding>, newest: i64) -> Vec<Finding> {
-        let n_deviations = findings.iter().map(|finding| finding.n_deviations).sum();
-        let applied = self.planning.suppressions.apply(findings, newest);
-        let sifted = Sifted::of(applied, n_deviations, &mut self.open);
-        self.n_deviations += sifted.n_deviations;
-        self.has_told |= sifted.has_told;
-        for hit in sifted.hits {
+        let news = News::of(&self.planning.suppressions, findings, newest, &mut self.known);
+        self.n_deviations += news.n_deviations;
+        self.has_told |= news.has_told;
+        for hit in news.hits {
             let known = self.hits.entry(hit.rule.clone());
             known.and_modify(|known| known.merge(&hit)).or_insert(hit);
         }
-        sifted.findings
+        news.findings
     }
 
     /// Hands over what is not hidden.

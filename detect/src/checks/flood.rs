@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use model::activity::Conversation;
 use model::baseline::{
-    Baseline, Counter, Direction, HOURS_KEPT, Measure, ServiceEvidence, WorkloadWindow,
+    Baseline, Bucket, Counter, Direction, HOURS_KEPT, Measure, ServiceEvidence, WorkloadWindow,
     bucket_value,
 };
 
@@ -40,6 +40,9 @@ const STEEPNESS: f64 = 8.0;
 
 /// Beyond the largest value the chance falls off as in the tails of levels: with e-foldings of this length.
 const EXCESS: f64 = 0.8;
+
+/// Who never served more than this in a window is asked too little to pass it on.
+const SERVED_MIN: u64 = 20;
 
 /// With fewer windows than this the most of them says little.
 const WINDOWS_MIN: f64 = 50.0;
@@ -96,21 +99,25 @@ fn peak<'a>(
 ) -> Peak {
     let histograms = services.into_iter().filter_map(|service| service.measures.get(&measure));
     let known = histograms.flat_map(|histogram| histogram.between(hour - HOURS_KEPT..hour));
-    // Whole numbers, so that the order of services does not matter.
-    let mut values: BTreeMap<u64, Counter> = BTreeMap::new();
+    // By bucket, in whole numbers, so that the order of services does not matter.
+    let mut counts: Vec<Counter> = Vec::new();
     for (_, bucket, counter) in known.filter(|(_, bucket, _)| *bucket > 0) {
-        let sum = values.entry(bucket_value(bucket)).or_default();
-        sum.add(counter.clean, false);
-        sum.add(counter.flagged, true);
+        let at = usize::from(bucket);
+        if at >= counts.len() {
+            counts.resize(at + 1, Counter::default());
+        }
+        counts[at].add(counter.clean, false);
+        counts[at].add(counter.flagged, true);
     }
-    let windows: f64 = values.values().map(Counter::weight).sum();
+    let windows: f64 = counts.iter().map(Counter::weight).sum();
     let reached_by = |enough: f64| {
         let mut so_far = 0.0;
-        let reached = values.iter().rev().find(|(_, counter)| {
+        let reached = counts.iter().rposition(|counter| {
             so_far += counter.weight();
             so_far >= enough
         });
-        reached.map_or(0, |(&value, _)| value)
+        let bucket = reached.and_then(|at| Bucket::try_from(at).ok());
+        bucket.map_or(0, bucket_value)
     };
     Peak { windows, usual: reached_by(windows / 2.0), most: reached_by(1.0) }
 }
@@ -142,6 +149,9 @@ fn judge(
     let factor = is_enough(most).then_some(main.answered as f64 / most)?;
     let told_from = if is_estate { FACTOR_BORROWED } else { FACTOR };
     let cut_ratio = (told_from / factor).powf(STEEPNESS);
+    if cut_ratio > context.ratio_max {
+        return None;
+    }
     let needed = most * told_from / context.level_cut.powf(1.0 / STEEPNESS);
     let needed = needed.max(floor as f64).min(main.answered as f64);
     let p_value = 0.5 / (peak.windows + 1.0) * factor.powf(-1.0 / EXCESS);
@@ -153,9 +163,14 @@ fn judge(
         ("bytes_in", Fact::Number(main.bytes_in as f64)),
         ("would_not_have_fired_below", Fact::Number(needed.ceil())),
     ]);
-    if is_estate {
-        let note = "it has no day of history of its own to compare with: the estate's serves";
-        facts.insert("workload_is_new", Fact::Text(note.into()));
+    let compared_with = if is_estate {
+        "all connections of a window of any service: its own has too little history"
+    } else {
+        "all connections of a window of its service"
+    };
+    facts.insert("compared_with", Fact::Text(compared_with.into()));
+    if more > 1.0 {
+        facts.insert("asked_more_by_factor", Fact::Number((more * 100.0).round() / 100.0));
     }
     if let Some(evidence) = evidence {
         let now = window.measure(Measure::Connections);
@@ -165,12 +180,13 @@ fn judge(
     Some(deviation(window, main, (peak.usual as f64 * more, p_value, cut_ratio), facts))
 }
 
-/// By how much more than ever before the workload is asked itself, at least 1.
+/// By how much more than ever before the workload is asked, and answers, itself, at least 1. Who is hardly
+/// ever asked has no such reason.
 fn asked_more(evidence: Option<&ServiceEvidence>, window: &WorkloadWindow<'_>, start: i64) -> f64 {
-    let served = window.measure(Measure::Served) as f64;
-    let hour = start.div_euclid(3600);
-    let most = peak(evidence, Measure::Served, hour).most;
-    if most == 0 { 1.0 } else { (served / most as f64).max(1.0) }
+    let served: u64 = window.as_server.iter().map(|c| c.answered).sum();
+    let known = peak(evidence, Measure::Served, start.div_euclid(3600));
+    let is_usual = known.windows >= WINDOWS_MIN && known.most >= SERVED_MIN;
+    if is_usual { (served as f64 / known.most as f64).max(1.0) } else { 1.0 }
 }
 
 fn deviation(

@@ -17,6 +17,7 @@ use model::baseline::{Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
 use super::history::{self, NEW_THINGS};
 use super::{Context, sample};
 use crate::deviation::{Deviation, Fact, Kind};
+use crate::episode::LIFT;
 use crate::names::ADMIN_PORTS;
 use crate::novelty::{self, BIRTH_SECS, Novel, Rate};
 
@@ -97,21 +98,28 @@ fn by_rate(
     let met = novelty::FirstMet { service, novel, key, time, is_near };
     let common = novelty::how_common(context.openers, context.baseline, &met);
     let cut_ratio = cut_ratio * common;
+    if cut_ratio > context.ratio_max {
+        return None;
+    }
     let quiet_from = rate.quiet_from(context.novelty_cut * weight / common);
-    let facts = BTreeMap::from([
+    let mut quiet = "if the service had reached it before".to_owned();
+    if quiet_from <= rate.windows as f64 {
+        quiet = format!(
+            "{quiet}, or if {quiet_from} of the {} windows observed had had something new",
+            rate.windows
+        );
+    }
+    let mut facts = BTreeMap::from([
         ("windows_observed", Fact::Number(rate.windows as f64)),
         ("windows_with_something_new", Fact::Number(rate.new as f64)),
-        (NEW_THINGS, history::of_new_things(novelty::new_by_day(evidence, novel, time))),
-        (
-            "would_not_have_fired",
-            Fact::Text(format!(
-                "if the service had reached it before, or {quiet_from} of these windows had had \
-                 something new"
-            )),
-        ),
+        ("would_not_have_fired", Fact::Text(quiet)),
     ]);
-    let p_value = rate.p_value();
-    (cut_ratio <= context.ratio_max).then_some(News { p_value, cut_ratio, facts })
+    // Looking up what was new before is dear: what no open episode makes news of either needs none.
+    if cut_ratio <= LIFT * context.novelty_cut {
+        let drawn = history::of_new_things(novelty::new_by_day(evidence, novel, time));
+        facts.insert(NEW_THINGS, drawn);
+    }
+    Some(News { p_value: rate.p_value(), cut_ratio, facts })
 }
 
 fn what_is_new(evidence: &ServiceEvidence, key: &EdgeKey) -> Option<Novel> {

@@ -107,6 +107,34 @@ fn who_goes_on_to_something_of_his_own_has_what_he_did_before() {
     assert_eq!((one.len(), one[0].windows.values().sum::<u64>()), (1, 5), "each window once");
 }
 
+/// A beacon is told with all its calls, the first of which came before everything else.
+#[test]
+fn who_began_as_a_replica_is_the_younger_whatever_came_first() {
+    let (first, second) = (replica("users", 1), replica("users", 2));
+    let mut episodes = Episodes::default();
+    for workload in [&first, &second] {
+        episodes.absorb(3000, vec![deviation(workload, Kind::NewPeer, "svc:events", 3001)]);
+    }
+    let beacon = |workload| deviation(workload, Kind::Beacon, "203.0.113.0/24", 7);
+    episodes.absorb(3300, vec![beacon(&second)]);
+    assert_eq!(episodes.open().count(), 2, "the first did no beacon");
+    assert!(episodes.take_closed().is_empty());
+    let upload =
+        |observed| Deviation { observed, ..deviation(&second, Kind::Volume, "many", 3601) };
+    episodes.absorb(3600, vec![upload(9e9)]);
+    let same = Deviation { observed: 1e6, ..deviation(&first, Kind::Volume, "many", 3901) };
+    episodes.absorb(3900, vec![beacon(&first), same]);
+    let (closed, open) = (episodes.take_closed(), episodes.open().collect::<Vec<_>>());
+    assert_eq!((closed.len(), open.len()), (1, 1));
+    assert_eq!((&closed[0].workload, &open[0].workload), (&second, &first));
+    let observed = |kind: Kind| {
+        let known = open[0].deviations.values().find(|known| known.kind == kind).unwrap();
+        known.observed.to_string()
+    };
+    assert_eq!(observed(Kind::NewPeer), "2", "each once");
+    assert_eq!(observed(Kind::Volume), "9000000000", "what came since is not lost");
+}
+
 #[test]
 fn scanners_and_other_roles_stay_apart() {
     let (a, b, c) = (replica("carts", 1), replica("carts", 2), replica("mail", 3));

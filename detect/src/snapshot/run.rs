@@ -46,6 +46,8 @@ pub struct Run {
     pub undelivered: Vec<Finding>,
     /// The ids of findings that were told and are not over: what hides them later has to say so.
     pub told: BTreeSet<String>,
+    /// The ids of findings that this run withdrew, until it is known that somebody heard of it.
+    pub withdrawn: BTreeSet<String>,
     /// What tells events that come again from new ones: `ingest::RecentIds` as words. Beside the JSON too.
     pub events: Vec<u64>,
     /// Tells a run's bytes from those of another that made the same of the same records, where
@@ -66,6 +68,8 @@ struct Wire {
     positions: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     told: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    withdrawn: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     writer: Option<String>,
 }
@@ -97,6 +101,7 @@ pub(super) fn to_json(run: &Run) -> Result<Vec<u8>, SnapshotError> {
         files: run.files.iter().map(file).collect(),
         positions: run.positions.clone(),
         told: run.told.clone(),
+        withdrawn: run.withdrawn.clone(),
         writer: run.writer.clone(),
     };
     serde_json::to_vec(&wire)
@@ -125,6 +130,7 @@ pub(super) fn from_json(json: &[u8]) -> Result<Run, SnapshotError> {
         files: wire.files.into_iter().map(file).collect(),
         positions: wire.positions,
         told: wire.told,
+        withdrawn: wire.withdrawn,
         undelivered: Vec::new(),
         events: Vec::new(),
         writer: wire.writer,

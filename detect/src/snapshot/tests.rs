@@ -88,6 +88,7 @@ fn positions_and_tags_are_read_as_they_were_written() {
         files: vec![file],
         positions: [("shard-1".to_owned(), "49".to_owned())].into(),
         told: ["tg-1".to_owned()].into(),
+        withdrawn: ["tg-2".to_owned()].into(),
         writer: Some("w".to_owned()),
         ..Run::default()
     };
