@@ -82,8 +82,8 @@ pub(crate) enum Command {
         after_help = "Example: tidegate explain tg-0123456789abcdef --findings findings.jsonl"
     )]
     Explain(ExplainArgs),
-    /// Hide what a finding found from now on: rules for it go into a suppression file, with a reason
-    /// and an end.
+    /// Hide and learn what a finding found from now on: rules for it go into a suppression file, with a
+    /// reason and an end.
     #[command(
         after_help = "Example: tidegate accept tg-0123456789abcdef --findings findings.jsonl --suppress known.yaml \\\n    --reason 'nightly export to the partner, ticket 4711' --author kim --until 2026-12-31\n\nThe change is written to known.yaml.audit.jsonl, see tidegate audit."
     )]

@@ -114,7 +114,8 @@ fn comments_and_rules_stay_and_ends_are_as_asked() {
     let after = text(&folder, "known.yaml");
     assert!(after.starts_with(before), "{after}");
     assert!(
-        after.contains("until: \"2025-03-31T23:59:59Z\"") && after.ends_with("forever: true\n")
+        after.contains("until: \"2025-03-31T23:59:59Z\"\n  learn: true\n")
+            && after.ends_with("forever: true\n  learn: true\n")
     );
 }
 
@@ -212,4 +213,47 @@ fn the_log_tells_who_changed_what_and_of_edits_by_hand() {
     fs::write(folder.path().join("known.yaml.audit.jsonl"), forged).unwrap();
     assert!(audit(2).contains("line 1"));
     assert_eq!(accept(&folder, &ids[1], &["--reason", "r"]).code, 2);
+}
+
+/// Eleven days of two hosts that ask a third; on the last four nights the first one runs a job on it.
+fn nightly() -> String {
+    let mut text = String::from(
+        "interface-id srcaddr srcport dstaddr dstport protocol tcp-flags packets bytes start end action\n",
+    );
+    let mut call = |host: i64, port: u16, start: i64| {
+        let (end, eni) = (start + 5, format!("eni-{host}"));
+        let (client, server) = (format!("10.0.0.{host} {}", 40_000 + start % 9_000), "10.0.0.9");
+        writeln!(text, "{eni} {client} {server} {port} 6 3 6 800 {start} {end} ACCEPT").unwrap();
+        let answer = format!("{eni} {server} {port} {client}");
+        writeln!(text, "{answer} 6 19 6 800 {start} {end} ACCEPT").unwrap();
+    };
+    for turn in 0..11 * 144 {
+        call(1, 5432, T0 + turn * 600 + 7);
+        call(2, 5432, T0 + turn * 600 + 31);
+        if turn >= 7 * 144 && turn % 144 == 12 {
+            call(1, 22, T0 + turn * 600 + 90);
+        }
+    }
+    text
+}
+
+#[test]
+fn what_is_accepted_is_learned_unless_it_is_only_hidden() {
+    let nights = |more: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("flows.log"), nightly()).unwrap();
+        let detect = ["detect", "flows.log", "--warmup", "168h", "--findings", "f.jsonl"];
+        run_well(folder.path(), &detect);
+        let [id] = &ids(&folder)[..] else { panic!("one finding, not {:?}", ids(&folder)) };
+        // As it was told after the first night.
+        change(&folder, &|finding| finding["last_seen"] = "2025-03-10T03:00:00Z".into());
+        let until = ["--reason", "the job", "--until", "2025-03-11T12:00:00Z"];
+        let run = accept(&folder, id, &[&until[..], more].concat());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        run_well(folder.path(), &[&detect[..], &["--suppress", "known.yaml"]].concat());
+        findings(&folder.path().join("f.jsonl"))
+    };
+    assert_eq!(nights(&[]), Vec::<Value>::new());
+    let told = nights(&["--hide-only"]);
+    assert_eq!(told.len(), 1, "the last two nights are after the rule's end");
 }

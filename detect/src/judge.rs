@@ -19,6 +19,7 @@ use crate::checks::{Context, PROFILE_CHECKS, Peaks, Rises, Tails};
 use crate::deviation::{Deviation, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episodes;
 use crate::novelty::{self, Novelty, Openers};
+use crate::suppress::Suppressions;
 use crate::training::{StoodOut, Training};
 
 /// How to judge.
@@ -36,6 +37,8 @@ pub struct JudgeOptions {
     pub budget: Budget,
     /// Checks the logs cannot decide; they are left out.
     pub blind: BTreeSet<Kind>,
+    /// What people said of what is told: some of it is to be learned like anything else.
+    pub accepted: Suppressions,
 }
 
 /// Judges windows in order.
@@ -129,7 +132,7 @@ impl Judge {
         let mut changed = BTreeSet::new();
         let mut flagged = Flagged::default();
         if activity.start >= from {
-            flagged = flag(&deviations);
+            flagged = flag(&deviations, &self.options.accepted);
             changed = self.episodes.absorb(activity.start, deviations);
         } else {
             let held_days = self.calibration.held_days(activity.start);
@@ -231,9 +234,9 @@ fn is_touched(window: &WorkloadWindow<'_>, deviation: &Deviation) -> bool {
 }
 
 /// What must not be learned at full weight.
-fn flag(deviations: &[Deviation]) -> Flagged {
+fn flag(deviations: &[Deviation], accepted: &Suppressions) -> Flagged {
     let mut flagged = Flagged::default();
-    for deviation in deviations {
+    for deviation in deviations.iter().filter(|deviation| !accepted.teaches(deviation)) {
         let name = workload_key(&deviation.workload);
         if let (Some(port), Some(protocol)) = (deviation.port, deviation.protocol) {
             let peer = deviation.peer.clone();

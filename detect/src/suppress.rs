@@ -1,7 +1,8 @@
 //! Known things that need not be told: rules of a file, applied to findings when they are reported.
 //!
-//! Nothing is unlearned and nothing is judged otherwise: what a rule hides is still judged, and comes
-//! back when the rule runs out. Rules have a reason and an end, and every run says how often each was
+//! What a rule hides is still judged, and comes back when the rule runs out, unless it has become usual
+//! by then: a rule with `learn: true` says that it may be learned like anything else, where what is told
+//! is learned at a small weight. Rules have a reason and an end, and every run says how often each was
 //! used, so that a rule that hides an attacker is seen to work.
 //!
 //! ```yaml
@@ -12,6 +13,7 @@
 //!     workload: 10.0.7.9          # interface or address
 //!     kind: port-scan
 //!     until: 2026-03-31           # the whole day, UTC; or a time
+//!     learn: true                 # it is as usual as all else; only hidden if absent
 //!   - reason: the partner's new data centre
 //!     service: payments
 //!     peer: 203.0.113.0/24        # service, AWS service, network, address or range
@@ -40,8 +42,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::tell::retell;
-use crate::{Finding, FoundDeviation, Severity, State};
+use crate::tell::{retell, tell_alone};
+use crate::{Deviation, Finding, FoundDeviation, Severity, State};
 use rule::Rule;
 
 /// The largest file read, bytes.
@@ -242,6 +244,16 @@ impl Suppressions {
             self.rules.iter().map(|rule| rule.no_hit(now_event_time)).collect();
         let sifted = findings.into_iter().map(|finding| self.sift(finding, &mut hits)).collect();
         (sifted, hits)
+    }
+
+    /// Whether a window's deviation is to be learned like anything else, though it is told.
+    pub fn teaches(&self, deviation: &Deviation) -> bool {
+        if !self.rules.iter().any(|rule| rule.learns) {
+            return false;
+        }
+        let Some(alone) = tell_alone(deviation) else { return false };
+        let hides = |rule: &Rule| alone.deviations.iter().any(|found| rule.hides(&alone, found));
+        self.first(&alone, |rule| rule.learns && hides(rule)).is_some()
     }
 
     /// What is left of a finding to be told, and so to be planned for; `None` where all of it is hidden.

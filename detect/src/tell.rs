@@ -10,7 +10,7 @@ use model::baseline::is_inside;
 
 use crate::calibration::CALIBRATED_AFTER_DAYS;
 use crate::deviation::{Deviation, DeviationKey, Fact, Kind, RECORDS_LOST};
-use crate::episode::Episode;
+use crate::episode::{Episode, Episodes};
 use crate::finding::{Finding, FoundDeviation, FoundWorkload, SCHEMA, Severity};
 use crate::names::{ADMIN_PORTS, protocol};
 use sentence::summary;
@@ -81,6 +81,13 @@ pub fn tell(episode: &Episode, held_days: f64) -> Finding {
     weigh(&mut finding, &ordered);
     finding.deviations = ordered.into_iter().take(LISTED_MAX).collect();
     finding
+}
+
+/// Tells one window's deviation as if it were all there is.
+pub(crate) fn tell_alone(deviation: &Deviation) -> Option<Finding> {
+    let mut episodes = Episodes::default();
+    episodes.absorb(deviation.first, vec![deviation.clone()]);
+    episodes.open().next().map(|episode| tell(episode, 0.0))
 }
 
 /// Tells a finding anew after some of its deviations were taken out: no trace of them is left in what is

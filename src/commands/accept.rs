@@ -71,7 +71,7 @@ fn terms(args: &AcceptArgs, finding: &Finding) -> Result<Terms> {
             Some(last.as_second().saturating_add(HOLDS_SECS))
         }
     };
-    Ok(Terms { reason, author: args.author.clone(), until })
+    Ok(Terms { reason, author: args.author.clone(), until, learns: !args.hide_only })
 }
 
 /// What a link leads to is what is written.
@@ -198,6 +198,12 @@ impl Told<'_> {
         let mut lines = vec![format!("accepted {} into {name}, {until}:", self.finding.id)];
         let rules = self.accepted.rules.iter();
         lines.extend(rules.map(|rule| format!("  {} hides {}", rule.id, rule.hides)));
+        let learned = if self.terms.learns {
+            "what goes on is learned like anything else, so it may be usual when the rules end"
+        } else {
+            "what goes on is learned at the small weight of what is told"
+        };
+        lines.push(format!("  {learned}"));
         let listed = self.finding.deviations.len() as u64;
         if let Some(more) = self.finding.n_deviations.checked_sub(listed).filter(|&n| n > 0) {
             lines.push(format!(

@@ -186,7 +186,8 @@ pub(super) fn judge_all(
     planning: &Planning,
 ) -> Result<Detected> {
     let mut aggregator = Aggregator::new(plan.fold.clone());
-    let Begun { judge, mut run, mut carried } = take_up(beginning, terms, plan, &mut aggregator)?;
+    let Begun { judge, mut run, mut carried } =
+        take_up(beginning, terms, planning, plan, &mut aggregator)?;
     note_other_ranges(judge.baseline(), plan);
     note_endless(plan, tail);
     let newest = run.closed_until.unwrap_or(i64::MIN);
@@ -240,6 +241,7 @@ struct Begun {
 fn take_up(
     beginning: Beginning,
     terms: Terms,
+    planning: &Planning,
     plan: &mut ReadPlan,
     aggregator: &mut Aggregator,
 ) -> Result<Begun> {
@@ -250,6 +252,7 @@ fn take_up(
         warmup_secs: terms.warmup_secs,
         budget: terms.budget,
         blind: BTreeSet::new(),
+        accepted: planning.suppressions.clone(),
     };
     let left = match beginning {
         Beginning::Fresh(mut baseline) => {

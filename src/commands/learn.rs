@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use detect::suppress::Suppressions;
 use detect::{Budget, Judge, JudgeOptions};
 use jiff::Timestamp;
 use model::activity::Activity;
@@ -31,6 +32,7 @@ impl Learner {
             warmup_secs: i64::MAX / 2,
             budget: Budget::default(),
             blind: BTreeSet::new(),
+            accepted: Suppressions::default(),
         };
         Self { judge: Judge::new(options, Baseline::default()) }
     }

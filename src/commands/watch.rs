@@ -166,6 +166,7 @@ fn consumer<'a>(
         warmup_secs: args.learned.warmup,
         budget: args.tell.budget,
         blind: BTreeSet::new(),
+        accepted: planning.suppressions.clone(),
     };
     let declared = look.survey.declared;
     let options = ConsumerOptions { judge, fold, decode: ground.decode, planning, declared };

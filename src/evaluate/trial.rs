@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use datasets::{Format, Life, Options, Scenario, Snapshot, Stage};
 use detect::suggest::PlanBudget;
+use detect::suppress::Suppressions;
 use detect::{Budget, Judge, JudgeOptions, Severity};
 use ingest::FieldSet;
 use ingest::inventory::{self, Inventory};
@@ -244,6 +245,7 @@ fn judge_options(terms: &Terms) -> JudgeOptions {
         warmup_secs: if terms.warms_up { i64::from(terms.learn_days) * DAY_SECS } else { 0 },
         budget: terms.budget,
         blind: BTreeSet::new(),
+        accepted: Suppressions::default(),
     }
 }
 

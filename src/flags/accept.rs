@@ -28,6 +28,10 @@ pub(crate) struct AcceptArgs {
     /// Hide it without end.
     #[arg(long)]
     pub(crate) forever: bool,
+    /// Hide only: what goes on is learned at the small weight of what is told, instead of like anything
+    /// else.
+    #[arg(long)]
+    pub(crate) hide_only: bool,
     /// Hide findings of severity high or critical too.
     #[arg(long)]
     pub(crate) even_if_grave: bool,

@@ -17,7 +17,7 @@ pub(super) fn plan(scene: &Scene<'_>) -> Alternative {
     steps.extend(scene.instance.map(|instance| what_happened(scene, instance)));
     steps.push(note(
         "Ask the owner of the service whether a deployment, a new dependency or a maintenance job \
-         explains it. If one does, suppress it with a reason and a date.",
+         explains it. If one does, `tidegate accept` it with a reason and a date.",
     ));
     Alternative {
         action: "investigate".to_owned(),

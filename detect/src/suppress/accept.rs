@@ -24,6 +24,8 @@ pub struct Terms {
     pub author: Option<String>,
     /// The last second it holds, Unix seconds; `None` for ever.
     pub until: Option<i64>,
+    /// Whether it is to be learned like anything else from now on.
+    pub learns: bool,
 }
 
 /// What accepting a finding gave.
@@ -233,6 +235,9 @@ impl Way {
             match terms.until.map(Timestamp::from_second) {
                 Some(Ok(until)) => line(" ", "until", &quoted(&until.to_string())),
                 _ => line(" ", "forever", "true"),
+            }
+            if terms.learns {
+                line(" ", "learn", "true");
             }
         }
         text

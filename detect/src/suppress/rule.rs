@@ -29,6 +29,8 @@ pub(super) struct Rule {
     until: Option<i64>,
     /// The only times it holds at.
     schedule: Option<Schedule>,
+    /// Whether what it hides is learned as if nobody had told it.
+    pub(super) learns: bool,
 }
 
 /// A rule as it is written.
@@ -48,6 +50,8 @@ struct WireRule {
     forever: bool,
     schedule: Option<String>,
     timezone: Option<String>,
+    #[serde(default)]
+    learn: bool,
     /// For people; nothing reads it.
     #[serde(rename = "author")]
     _author: Option<String>,
@@ -90,6 +94,7 @@ impl TryFrom<WireRule> for Rule {
             kind: wire.kind,
             until: until(wire.until.as_deref(), wire.forever)?,
             schedule: schedule(wire.schedule.as_deref(), wire.timezone.as_deref())?,
+            learns: wire.learn,
         };
         if rule.reason.is_empty() {
             return Err("a rule needs a `reason`".to_owned());

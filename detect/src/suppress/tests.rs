@@ -234,7 +234,7 @@ fn bad_files_are_told_by_line() {
         known.yaml:2: a rule has `until` or `forever: true`, not both at line 2, column 5
         known.yaml:2: `workload` is an interface (eni-…) or an address, not `db-1` at line 2, column 5
         known.yaml:2: invalid u16 at line 2, column 28
-        known.yaml:2: unknown field `colour`, expected one of id, reason, service, workload, peer, port, protocol, kind, until, forever, schedule, timezone, author at line 2, column 22
+        known.yaml:2: unknown field `colour`, expected one of id, reason, service, workload, peer, port, protocol, kind, until, forever, schedule, timezone, learn, author at line 2, column 22
         known.yaml:2: missing field `reason` at line 2, column 19
         known.yaml: two rules have the id `a`; give each its own"]].assert_eq(&errors.join("\n"));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use detect::suppress::Suppressions;
 use detect::{Judge, JudgeOptions, Kind};
 use jiff::tz::TimeZone;
 use model::activity::Activity;
@@ -19,15 +20,20 @@ pub(crate) fn options() -> FoldOptions {
 
 /// A judge at one false finding a day.
 pub(crate) fn judge(baseline: Baseline) -> Judge {
-    let options = JudgeOptions {
+    Judge::new(judging(), baseline)
+}
+
+/// How it judges.
+pub(crate) fn judging() -> JudgeOptions {
+    JudgeOptions {
         zone: TimeZone::UTC,
         window_secs: WINDOW_SECS,
         interval_secs: 60,
         warmup_secs: 0,
         budget: detect::Budget::default(),
         blind: BTreeSet::new(),
-    };
-    Judge::new(options, baseline)
+        accepted: Suppressions::default(),
+    }
 }
 
 /// Host 0 asks host 4 every window; one talk a window.

@@ -7,7 +7,7 @@ use crate::report::samples::{deviation, finding};
 use crate::{Finding, Kind};
 
 fn terms() -> Terms {
-    Terms { reason: "known".to_owned(), author: None, until: None }
+    Terms { reason: "known".to_owned(), author: None, until: None, learns: false }
 }
 
 fn two() -> Finding {
@@ -123,7 +123,7 @@ fn strange_names_hide_themselves_alone() {
         let mut found = two();
         found.service = name.to_owned();
         found.deviations[0].peer = format!("svc:{name}");
-        let strange = Terms { reason: format!("r{name}"), author: Some(name.into()), until: None };
+        let strange = Terms { reason: format!("r{name}"), author: Some(name.into()), ..terms() };
         let accepted = accept("f", "", &found, &strange).unwrap();
         assert!(!accepted.text.contains(|c| c != '\n' && is_harmful(c)), "{}", accepted.text);
         assert_eq!(accepted.text.lines().count(), 20, "{}", accepted.text);
