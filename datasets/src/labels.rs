@@ -7,6 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::address::v6;
 use crate::record::Family;
 
+/// What looks like an attack and is none: to be told of, but nothing to act on.
+pub(crate) const ERRAND: &str = "errand";
+
 /// One attack of one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stage {
@@ -28,6 +31,14 @@ pub struct Stage {
     pub first_seen: i64,
     /// Unix seconds of its last packet.
     pub last_seen: i64,
+}
+
+impl Stage {
+    /// Whether it only looks like an attack: who is told of it is told nothing false, but is not to cut
+    /// it off.
+    pub fn is_harmless(&self) -> bool {
+        self.name == ERRAND
+    }
 }
 
 /// An attacked edge; its ends by their IPv4 addresses.

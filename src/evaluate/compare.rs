@@ -60,9 +60,10 @@ pub(super) fn weigh(method: Method, alarms: &[(&str, &Alarm)], stages: &[Stage])
         let side = if is_true { &mut finding.0 } else { &mut finding.1 };
         *side = side.max(alarm.trace.score);
     }
+    let attacks = stages.iter().filter(|stage| !stage.is_harmless());
     Weighed {
         method,
-        attacks: stages.iter().map(|stage| (stage.name.clone(), best(stage))).collect(),
+        attacks: attacks.map(|stage| (stage.name.clone(), best(stage))).collect(),
         findings: findings.into_values().collect(),
     }
 }

@@ -231,7 +231,7 @@ impl History {
             records: life.records(),
             weighed: if terms.compares { weigh(&told, alarms, &stages) } else { Vec::new() },
             findings: told.iter().map(|told| found(told, &stages)).collect(),
-            attacks: stages.into_iter().map(|stage| attack(stage, &told)).collect(),
+            attacks: attacks(stages).map(|stage| attack(stage, &told)).collect(),
         };
         Ok((outcome, rows))
     }
@@ -285,8 +285,9 @@ fn weigh(told: &[Told], alarms: Vec<Alarm>, stages: &[Stage]) -> Vec<Weighed> {
 fn found(told: &Told, stages: &[Stage]) -> Found {
     let finding = &told.finding;
     let explains = |stage: &Stage| told.traces.iter().any(|t| t.belongs(stage, WINDOW_SECS));
+    let attacks = stages.iter().filter(|stage| !stage.is_harmless());
     let concerned: BTreeSet<&String> =
-        stages.iter().flat_map(|stage| stage.servers.iter().chain([&stage.client])).collect();
+        attacks.flat_map(|stage| stage.servers.iter().chain([&stage.client])).collect();
     let mut targets = finding.suggestion.iter().flat_map(|suggestion| &suggestion.targets);
     let acts_on_bystander = targets.any(|target| !concerned.contains(&target.address));
     Found {
@@ -299,6 +300,11 @@ fn found(told: &Told, stages: &[Stage]) -> Found {
         action: finding.suggestion.as_ref().map(|suggestion| suggestion.action.clone()),
         acts_on_bystander,
     }
+}
+
+/// What is to be found.
+fn attacks(stages: Vec<Stage>) -> impl Iterator<Item = Stage> {
+    stages.into_iter().filter(|stage| !stage.is_harmless())
 }
 
 fn attack(stage: Stage, told: &[Told]) -> Attack {

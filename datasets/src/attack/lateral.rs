@@ -4,6 +4,7 @@ use super::Foothold;
 use crate::catalogue::Kind;
 use crate::connection::{End, Exchange};
 use crate::estate::{Estate, ServiceIdx};
+use crate::labels::ERRAND;
 use crate::random::Rng;
 use crate::traffic::Source;
 use crate::wire::{Moment, Wire};
@@ -85,6 +86,13 @@ impl LateralMove {
         let n = 3 + rng.index(4);
         let sessions = Sessions::drawn(start, secs, n, rng);
         Self { from, label: "lateral-move", to, sessions }
+    }
+
+    /// The same as an errand of another replica's, at another time.
+    pub(crate) fn done_by(&self, from: Foothold, start: i64, mut rng: Rng) -> Self {
+        let n = 1 + rng.index(3);
+        let sessions = Sessions::drawn(start, 600, n, rng);
+        Self { from, label: ERRAND, to: self.to, sessions }
     }
 
     /// Somebody who may log in everywhere looks at a store he never had to do with, over ssh.

@@ -34,12 +34,18 @@ const OPEN_PORTS: [u16; 2] = [22, 9100];
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Foothold {
     pub(crate) service: ServiceIdx,
+    /// Which of its replicas, the oldest first: the oldest is not deployed while it is used.
+    pub(crate) nth: usize,
 }
 
 impl Foothold {
-    /// The replica: the oldest of its service, which is not deployed while it is used.
+    /// The oldest replica of a service.
+    pub(crate) fn of(service: ServiceIdx) -> Self {
+        Self { service, nth: 0 }
+    }
+
     fn replica(self, now: &Moment) -> Option<InterfaceIdx> {
-        now.estate.replicas(self.service).first().copied()
+        now.estate.replicas(self.service).get(self.nth).copied()
     }
 
     /// A labelled connection from it.

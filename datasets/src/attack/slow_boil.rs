@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_twentieth_a_day_is_two_and_a_half_times_as_much_on_the_nineteenth() {
-        let service = Foothold { service: crate::estate::ServiceIdx::FIRST };
+        let service = Foothold::of(crate::estate::ServiceIdx::FIRST);
         let rise = Rise::stolen(service, 0, 1, Rng::new(1, "test"));
         let level = |day: i64| 1.0 + rise.surplus(day * DAY_SECS);
         assert!((rise.surplus(-1)).abs() < 1e-12);

@@ -48,7 +48,7 @@ pub(super) fn scan_slow(setup: &mut Setup) {
 }
 
 pub(super) fn scan_distributed(setup: &mut Setup) {
-    let from: Vec<Foothold> = setup.victims.iter().map(|&service| Foothold { service }).collect();
+    let from: Vec<Foothold> = setup.victims.iter().map(|&service| Foothold::of(service)).collect();
     for scan in PortScan::shared(&from, setup.start(), setup.rng("port-scan")) {
         setup.add(scan);
     }
@@ -77,6 +77,24 @@ pub(super) fn lateral_database(setup: &mut Setup) {
 
 pub(super) fn lateral_windows(setup: &mut Setup) {
     lateral(setup, Door::Windows);
+}
+
+/// What comes first is somebody's errand, and on another replica.
+pub(super) fn decoy(setup: &mut Setup) {
+    let (from, start) = (setup.foothold(), setup.start());
+    let mut rng = setup.rng("decoy");
+    let errand = start - rng.between(HOUR_SECS, 3 * HOUR_SECS);
+    let swept = start + rng.between(10 * MINUTE_SECS, 30 * MINUTE_SECS);
+    let uploaded = swept + rng.between(HOUR_SECS, 2 * HOUR_SECS);
+    let moved = (start, Door::drawn(&mut setup.rng("door")));
+    let lateral = LateralMove::new(setup.estate, from, moved, setup.rng("lateral-move"));
+    let errand = lateral.done_by(Foothold { nth: from.nth + 1, ..from }, errand, rng);
+    let sweep = Sweep::fast(from, swept, setup.rng("sweep"));
+    let upload = Exfiltration::fast(from, uploaded, setup.rng("exfiltration"));
+    setup.add(errand);
+    setup.add(lateral);
+    setup.add(sweep);
+    setup.add(upload);
 }
 
 fn lateral(setup: &mut Setup, door: Door) {
@@ -174,7 +192,7 @@ pub(super) fn insider(setup: &mut Setup) {
         return;
     };
     let mut rng = setup.rng("insider");
-    let from = Foothold { service };
+    let from = Foothold::of(service);
     let login = setup.hour(3) + rng.between(0, 40 * MINUTE_SECS);
     let upload = login + rng.between(20 * MINUTE_SECS, 50 * MINUTE_SECS);
     setup.add(LateralMove::insider(from, store, login, rng.clone()));

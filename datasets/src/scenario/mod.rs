@@ -89,7 +89,7 @@ const fn benign(name: &'static str, description: &'static str, lay: fn(&mut Setu
 }
 
 /// All scenarios.
-static SCENARIOS: [Scenario; 46] = [
+static SCENARIOS: [Scenario; 47] = [
     Scenario {
         services: 20,
         days: 7,
@@ -109,6 +109,11 @@ static SCENARIOS: [Scenario; 46] = [
     attack("lateral-ssh", "the same, over ssh", attacks::lateral_ssh),
     attack("lateral-database", "the same, at a database's own port", attacks::lateral_database),
     attack("lateral-windows", "the same, over RDP, WinRM or SMB", attacks::lateral_windows),
+    attack(
+        "decoy",
+        "a replica logs in where it never went, on an errand; then another one does, sweeps and uploads",
+        attacks::decoy,
+    ),
     attack("new-port", "a replica meets a known peer on a new port", attacks::new_port),
     attack("beacon", "a replica calls home, with any period, jitter and size", attacks::beacon),
     attack("beacon-jittered", "the same, far off its period", attacks::beacon_jittered),
@@ -229,7 +234,7 @@ impl Setup<'_> {
 
     /// Where an intruder who comes alone sits.
     fn foothold(&self) -> Foothold {
-        Foothold { service: self.victims[0] }
+        Foothold::of(self.victims[0])
     }
 
     /// A time on the first judged day, by the clocks of the people there; not before its start.

@@ -199,6 +199,18 @@ fn intruders_over_ipv6_come_on_the_day_the_estate_turns_to_it() {
 }
 
 #[test]
+fn an_errand_is_what_the_intruder_does_next_on_another_replica() {
+    let lived = lived("decoy", 10);
+    let of = |name: &str| lived.stages.iter().find(|stage| stage.name == name).unwrap();
+    let (errand, moved) = (of("errand"), of("lateral-move"));
+    assert!(errand.client != moved.client && errand.last_seen < moved.first_seen);
+    assert_eq!((&errand.servers, &errand.ports), (&moved.servers, &moved.ports));
+    let harmless: Vec<&Stage> = lived.stages.iter().filter(|s| s.is_harmless()).collect();
+    assert_eq!(harmless, [errand], "what follows is the intruder's");
+    assert!([of("sweep"), of("exfiltration")].iter().all(|stage| stage.client == moved.client));
+}
+
+#[test]
 fn a_migration_ends_in_other_subnets_and_a_takedown_with_nobody() {
     let moved = lived("new-subnet", 9);
     let in_new = |line: &&Line| line.src.starts_with("10.21.") || line.dst.starts_with("10.21.");

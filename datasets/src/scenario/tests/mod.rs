@@ -59,6 +59,7 @@ fn labels(name: &str) -> BTreeSet<&str> {
         "intrusion" => {
             BTreeSet::from(["beacon", "exfiltration", "lateral-move", "port-scan", "sweep"])
         }
+        "decoy" => BTreeSet::from(["errand", "lateral-move", "sweep", "exfiltration"]),
         "insider" => BTreeSet::from(["insider-login", "insider-upload"]),
         "scan-slow" | "scan-distributed" => BTreeSet::from(["port-scan"]),
         "sweep-slow" => BTreeSet::from(["sweep"]),
