@@ -57,7 +57,11 @@ impl ReadPlan {
         let files = new(files);
         let survey = survey::of_files(&files, &reach, &ground.decode);
         let interval_secs = interval(ground.interval_secs, &survey, baseline_interval_secs)?;
-        survey.report(interval_secs, ground.interval_secs.is_some());
+        survey.report(
+            interval_secs,
+            ground.interval_secs.is_some(),
+            ground.directory.has_ip_ranges(),
+        );
         Ok(Self {
             files,
             reach,
@@ -232,6 +236,13 @@ pub(crate) fn note_ledger(ledger: &Ledger) {
             "{in_future} records end more than a day after now, which is {} by this machine's clock: they are \
              rejected. If the clock is wrong, set it and run again",
             clock::wall().round(jiff::Unit::Second).unwrap_or_else(|_| clock::wall())
+        ));
+    }
+    // A tenth of what there is, and more than a few.
+    if ledger.late > 100 && ledger.late * 10 > ledger.records {
+        output::note(&format!(
+            "{} records end longer than --lateness before the time in their file's name, or than the stream has              come: they add nothing. If these logs hold more time than that in a file, give a greater --lateness",
+            ledger.late
         ));
     }
     output::note(&format!("ledger: {ledger}"));

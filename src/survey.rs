@@ -109,12 +109,23 @@ impl Survey {
     }
 
     /// Says what the log cannot carry.
-    pub(crate) fn report(&self, interval_secs: i64, given: bool) {
+    pub(crate) fn report(&self, interval_secs: i64, given: bool, has_ranges: bool) {
         let how = if given { "as given" } else { "found from the first records" };
         output::note(&format!("aggregation interval: {interval_secs} s ({how})"));
         for blind_spot in self.blind_spots() {
             output::note(&blind_spot);
         }
+        if self.n_records > 0 && !has_ranges && !self.names_services() {
+            output::note(
+                "neither pkt-src-aws-service and pkt-dst-aws-service in these logs nor --ip-ranges: AWS's own                  services are strangers outside, and what reports to them by the clock may look like a \
+                 beacon; give AWS's ip-ranges.json",
+            );
+        }
+    }
+
+    fn names_services(&self) -> bool {
+        let has = |field| self.declared.contains(field);
+        has(Field::PktSrcAwsService) && has(Field::PktDstAwsService)
     }
 
     fn blind_spots(&self) -> Vec<String> {

@@ -97,6 +97,7 @@ pub(crate) const FACTS: &[&str] = &[
     "rejected",
     "rose_by_factor",
     "seen_while_learning",
+    "sent_in_these_windows_bytes",
     "servers",
     "siblings",
     "siblings_edges",

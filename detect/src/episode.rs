@@ -369,10 +369,9 @@ fn is_same(a: &DeviationKey, b: &DeviationKey) -> bool {
 /// What came of a deviation after a part of it was taken: of what adds up the difference, of the rest all.
 fn since(whole: &Deviation, part: &Deviation) -> Deviation {
     let mut rest = whole.clone();
-    if !adds_up(rest.kind) {
-        return rest;
+    if adds_up(rest.kind) {
+        rest.observed -= part.observed;
     }
-    rest.observed -= part.observed;
     for name in SUMS {
         if let (Some(Fact::Number(sum)), Some(Fact::Number(taken))) =
             (rest.evidence.get_mut(name), part.evidence.get(name))
@@ -383,8 +382,8 @@ fn since(whole: &Deviation, part: &Deviation) -> Deviation {
     rest
 }
 
-/// Facts that add up where a deviation's numbers do.
-const SUMS: [&str; 2] = ["bytes_out", "bytes_in"];
+/// Facts that add up from window to window.
+const SUMS: [&str; 3] = ["bytes_out", "bytes_in", "sent_in_these_windows_bytes"];
 
 /// Whether what is seen of it in each window is more of the same.
 fn adds_up(kind: Kind) -> bool {
@@ -395,10 +394,10 @@ fn adds_up(kind: Kind) -> bool {
 fn go_on(known: &mut Deviation, next: Deviation) {
     known.first = known.first.min(next.first);
     known.last = known.last.max(next.last);
+    add_numbers(known, &next, &SUMS);
     let replaces = match known.kind {
         kind if adds_up(kind) => {
             known.observed += next.observed;
-            add_numbers(known, &next, &SUMS);
             next.p_value < known.p_value
         }
         Kind::Beacon => true,
@@ -409,8 +408,7 @@ fn go_on(known: &mut Deviation, next: Deviation) {
     }
     let (first, observed, samples) =
         (known.first, known.observed, std::mem::take(&mut known.samples));
-    let kept = |fact: &str| known.evidence.get(fact).cloned();
-    let sums = [("bytes_out", kept("bytes_out")), ("bytes_in", kept("bytes_in"))];
+    let sums = SUMS.map(|name| (name, known.evidence.get(name).cloned()));
     let counts_up = adds_up(known.kind);
     let p_value = known.p_value.min(next.p_value);
     *known = next;
@@ -419,10 +417,10 @@ fn go_on(known: &mut Deviation, next: Deviation) {
     known.samples = samples;
     if counts_up {
         known.observed = observed;
-        for (name, fact) in sums {
-            if let Some(fact) = fact {
-                known.evidence.insert(name, fact);
-            }
+    }
+    for (name, fact) in sums {
+        if let Some(fact) = fact {
+            known.evidence.insert(name, fact);
         }
     }
 }

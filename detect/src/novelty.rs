@@ -81,11 +81,18 @@ pub(crate) fn class(key: &EdgeKey) -> Option<Novel> {
     }
 }
 
+/// The first of IANA's dynamic ports: what listens there is given another one at every start, as
+/// Windows' remote procedure calls are (RFC 6335, section 6).
+const DYNAMIC_PORTS: u16 = 49_152;
+
 /// What of an edge has to be new for it to be news of its [`class`]: outside the port, whatever the
-/// address.
+/// address, and inside the peer and the port, of which all dynamic ones are one.
 pub(crate) fn identity(key: &EdgeKey) -> (&str, u16, u8) {
-    let peer = if key.is_inside() { &*key.peer } else { "" };
-    (peer, key.port, key.protocol)
+    if key.is_inside() {
+        (&key.peer, key.port.min(DYNAMIC_PORTS), key.protocol)
+    } else {
+        ("", key.port, key.protocol)
+    }
 }
 
 /// What of an edge is this kind of novelty; `None` if nothing is.
@@ -330,8 +337,17 @@ pub(crate) fn is_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
     const FLAGGED_WINDOWS_KNOWN: u64 = 288;
     let is_settled = |clean: u64, flagged: u64| clean > 0 || flagged >= FLAGGED_WINDOWS_KNOWN;
     if key.is_inside() {
-        let established = evidence.edges.get(key).map(|edge| edge.established);
-        return established.is_some_and(|n| is_settled(n.clean, n.flagged));
+        let is_used =
+            |edge: &EdgeEvidence| is_settled(edge.established.clean, edge.established.flagged);
+        let is_dynamic = || {
+            let same = |other: &EdgeKey| {
+                other.direction == key.direction && identity(other) == identity(key)
+            };
+            let mut edges = evidence.edges.unordered();
+            edges.any(|(other, edge)| same(other) && is_used(edge))
+        };
+        return evidence.edges.get(key).is_some_and(is_used)
+            || key.port >= DYNAMIC_PORTS && is_dynamic();
     }
     let port = evidence.edges.port(key.direction, key.port, key.protocol);
     is_settled(port.outside_clean, port.outside_flagged)

@@ -164,9 +164,8 @@ fn severity_of(deviation: &FoundDeviation) -> Severity {
         matches!(deviation.evidence.get("jitter_ratio"), Some(Fact::Number(ratio)) if *ratio > 1.1);
     match deviation.kind {
         Kind::PortScan | Kind::Sweep if was_learned => Severity::Low,
-        Kind::PortScan | Kind::Sweep | Kind::Volume => Severity::Medium,
+        Kind::PortScan | Kind::Sweep | Kind::Volume | Kind::Flood => Severity::Medium,
         Kind::NewPeer | Kind::NewPort if is_admin && !deviation.is_inbound() => Severity::Medium,
-        Kind::Flood if is_admin => Severity::Medium,
         Kind::Beacon if !was_learned && has_jitter && !deviation.is_inbound() => Severity::Medium,
         _ => Severity::Low,
     }

@@ -156,7 +156,11 @@ fn consumer<'a>(
         None => plan::interval(ground.interval_secs, &look.survey, known.learned.interval_secs)?,
     };
     if left.is_none() {
-        look.survey.report(interval_secs, ground.interval_secs.is_some());
+        look.survey.report(
+            interval_secs,
+            ground.interval_secs.is_some(),
+            ground.directory.has_ip_ranges(),
+        );
     }
     let fold = ground.fold(interval_secs);
     let judge = JudgeOptions {

@@ -6,7 +6,7 @@ use crate::catalogue::Kind::{App, Batch, Postgres, Redis};
 use crate::catalogue::{Entry, Kind, entry};
 use crate::churn::Change;
 use crate::estate::{Capture, ServiceIdx};
-use crate::traffic::{self, Jobs, Pace, Periodic, Scanner, Uptime};
+use crate::traffic::{self, Agents, Jobs, Pace, Periodic, Scanner, Uptime};
 use crate::{DAY_SECS, HOUR_SECS, MINUTE_SECS};
 
 impl Setup<'_> {
@@ -205,6 +205,11 @@ pub(super) fn vulnerability_scanner(setup: &mut Setup) {
     let scanner = entry("vulnerability-scanner", Batch, 1, &[]);
     let service = setup.estate.add_service(scanner, scanner.replicas, setup.options.start);
     setup.add(Scanner::new(service, setup.rng("scanner")));
+}
+
+/// A service that joins later has them too.
+pub(super) fn agents(setup: &mut Setup) {
+    setup.add(Agents::new(setup.rng("agents")));
 }
 
 pub(super) fn uptime_monitor(setup: &mut Setup) {

@@ -89,7 +89,7 @@ const fn benign(name: &'static str, description: &'static str, lay: fn(&mut Setu
 }
 
 /// All scenarios.
-static SCENARIOS: [Scenario; 47] = [
+static SCENARIOS: [Scenario; 48] = [
     Scenario {
         services: 20,
         days: 7,
@@ -170,6 +170,12 @@ static SCENARIOS: [Scenario; 47] = [
         .prepared(benign::monthly_batch),
     benign("vulnerability-scanner", "an allowed scanner's round, as every night", |_| {})
         .prepared(benign::vulnerability_scanner),
+    benign(
+        "agents",
+        "every replica reports to a vendor by the clock, as always; a service joins and does too",
+        benign::new_service,
+    )
+    .prepared(benign::agents),
     benign("uptime-monitor", "somebody outside asks every minute, as always", |_| {})
         .prepared(benign::uptime_monitor),
     benign("new-uptime-monitor", "somebody outside begins to ask", benign::new_uptime_monitor),

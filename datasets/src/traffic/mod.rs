@@ -19,7 +19,7 @@ pub(crate) use bulk::Bulk;
 pub(crate) use jobs::Jobs;
 pub(crate) use outward::Reporting;
 pub(crate) use periodic::Periodic;
-pub(crate) use watchers::{Scanner, Uptime};
+pub(crate) use watchers::{Agents, Scanner, Uptime};
 
 /// Something that makes connections.
 pub(crate) trait Source: Branch {

@@ -1,7 +1,8 @@
-//! Those who look whether all is well: an uptime monitor outside, a vulnerability scanner inside.
+//! Those who look whether all is well: an uptime monitor outside, a vulnerability scanner inside, and
+//! agents on every host that report to their vendor.
 
 use super::{Source, second, tcp};
-use crate::address::Network;
+use crate::address::{Host, Network};
 use crate::connection::{End, Exchange, Failure};
 use crate::estate::{Estate, InterfaceIdx, ServiceIdx};
 use crate::random::{Rng, mixed};
@@ -41,6 +42,42 @@ impl Source for Uptime {
             let (sent, received) = (rng.lognormal(480.0, 0.02), rng.lognormal(5_200.0, 0.02));
             wire.open(now, &connection, &Exchange { start, secs: 0, sent, received });
             start += MINUTE_SECS;
+        }
+    }
+}
+
+/// What runs on every replica and reports to its vendor by the clock, each to one of a few addresses.
+#[derive(Clone)]
+pub(crate) struct Agents {
+    vendor: Vec<Host>,
+    period_secs: i64,
+    sent: f64,
+    rng: Rng,
+}
+
+impl Agents {
+    pub(crate) fn new(mut rng: Rng) -> Self {
+        let period_secs = rng.pick(&[60, 120, 300, 600]).unwrap_or(300);
+        let n = 1 + rng.index(3);
+        let vendor = (0..n).map(|_| Network::fixed(&mut rng, 1).host(&mut rng)).collect();
+        Self { vendor, period_secs, sent: 1_500.0 + 3_000.0 * rng.unit(), rng }
+    }
+}
+
+impl Source for Agents {
+    fn step(&mut self, now: &Moment, wire: &mut Wire) {
+        for at in now.estate.interfaces().filter(|&at| now.estate.port(at).is_some()) {
+            let own = mixed(Estate::position(at) as u64 ^ 0xa9e7);
+            let address = self.vendor[own as usize % self.vendor.len()];
+            let phase = (own % self.period_secs as u64) as i64;
+            let mut start = now.from + (phase - now.from).rem_euclid(self.period_secs);
+            while start < now.until {
+                let rng = &mut self.rng;
+                let connection = tcp(rng, End::Inside(at), End::Outside(address), 443);
+                let (sent, received) = (rng.lognormal(self.sent, 0.1), rng.lognormal(900.0, 0.05));
+                wire.open(now, &connection, &Exchange { start, secs: 0, sent, received });
+                start += self.period_secs;
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use model::activity::{Conversation, Endpoint};
-use model::baseline::{Baseline, Direction, EdgeKey, WorkloadWindow};
+use model::baseline::{Baseline, Direction, EdgeEvidence, EdgeKey, WorkloadWindow};
 use model::identity::{Address, Outside, Party};
 
 use super::history::{self, GAPS};
@@ -21,9 +21,28 @@ use crate::deviation::{Deviation, Fact, Kind};
 /// The cut for a series with gates passed.
 const P_MAX: f64 = 1e-3;
 
+/// Of calls a day that come by chance, so many may be looked at before the cut has to fall: at [`P_MAX`]
+/// chance looks regular once in 38 000 of them, so that this is a false alarm in four days.
+const CALLS_A_DAY: f64 = 10_000.0;
+
+/// How fast the cut falls with more: for a tenth of the cut, chance looks regular a quarter as often.
+const FALL: f64 = 1.5;
+
 /// The cut for one the baseline knows: it had its chance to look regular many times before. A timer
 /// passes it with a few beats more.
 const LEARNED_P_MAX: f64 = 1e-6;
+
+/// A timer that was learned is usual: so many of its beats are to lie before the judging began,
+const USUAL_BEATS_MIN: i64 = 24;
+
+/// or it has gone on unsuspected for this long, which is longer than it takes to find one;
+const USUAL_AFTER_SECS: i64 = 3 * 86_400;
+
+/// and so many of the beats since its first one were seen of the service.
+const USUAL_SHARE: f64 = 0.4;
+
+/// So is one of so many other services, a day after: then the new one has the same agent.
+const USUAL_OF_SERVICES: usize = 3;
 
 /// What is so many times over its cut is still a candidate at larger budgets.
 const LAX: f64 = 300.0;
@@ -48,6 +67,8 @@ const PERIODIC_UDP_PORTS: &[u16] = &[53, 67, 68, 123, 137, 138, 546, 547, 1900, 
 
 /// Shifts by which the chance of a companion is measured, seconds: primes, so that no timer fits.
 const SHIFTS: [i64; 4] = [37, 61, -43, -71];
+
+const DAY_SECS: i64 = 86_400;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -85,12 +106,14 @@ pub(crate) struct Series {
 pub struct Beacons {
     interval_secs: i64,
     series: BTreeMap<SeriesKey, Series>,
+    /// The cut of a window, by its start.
+    cut: (i64, f64),
 }
 
 impl Beacons {
     /// No series yet; `interval_secs` is the logs' aggregation interval.
     pub fn new(interval_secs: i64) -> Self {
-        Self { interval_secs, series: BTreeMap::new() }
+        Self { interval_secs, series: BTreeMap::new(), cut: (i64::MIN, P_MAX) }
     }
 
     /// Adds one workload's window and judges the series that went on in it.
@@ -98,9 +121,12 @@ impl Beacons {
         &mut self,
         baseline: &Baseline,
         window: &WorkloadWindow<'_>,
-        start: i64,
-        window_secs: i64,
+        (start, window_secs): (i64, i64),
+        judged_from: i64,
     ) -> Vec<Deviation> {
+        if self.cut.0 != start {
+            self.cut = (start, cut(self.calls_a_day(start)));
+        }
         let name = &window.name;
         let opened = outside_starts(window);
         let out = window.as_client.iter().map(|&c| (Direction::Out, &c.server, c));
@@ -122,7 +148,14 @@ impl Beacons {
                 continue;
             }
             let Some(regularity) = self.judge(&key) else { continue };
-            let is_learned = was_learned(baseline, window, &key, other, &self.series[&key]);
+            let known = known(baseline, window, &key, other);
+            if known.is_some_and(|edge| is_usual(edge, &regularity, bounds, judged_from))
+                || is_common(baseline, window, &edge_of(&key, other), start)
+            {
+                continue;
+            }
+            let since = self.series[&key].first;
+            let is_learned = known.is_some_and(|edge| was_learned(edge, since));
             if !is_learned || regularity.p_value <= LEARNED_P_MAX * LAX {
                 found.push(self.deviation(window, &key, other, c, regularity, is_learned));
             }
@@ -142,6 +175,19 @@ impl Beacons {
                 self.series.remove(key);
             }
         }
+    }
+
+    /// Calls a day of the series that might be told, were they regular.
+    fn calls_a_day(&self, now: i64) -> f64 {
+        let calls = |key: &SeriesKey, series: &Series| {
+            let (first, last) = (series.events.front()?.time, series.events.back()?.time);
+            let is_told = series.events.len() >= EVENTS_MIN
+                && last >= now - DAY_SECS
+                && (key.direction == Direction::In || !series.is_accompanied());
+            let gaps = series.events.len() as f64 - 1.0;
+            is_told.then(|| gaps * DAY_SECS as f64 / (last - first).max(1) as f64)
+        };
+        self.series.iter().filter_map(|(key, series)| calls(key, series)).sum()
     }
 
     fn judge(&mut self, key: &SeriesKey) -> Option<Regularity> {
@@ -225,7 +271,8 @@ impl Beacons {
             observed: series.events.len() as f64,
             expected: 0.0,
             p_value: found.p_value.max(1e-12),
-            cut_ratio: found.p_value / if is_learned { LEARNED_P_MAX } else { P_MAX },
+            cut_ratio: found.p_value
+                / if is_learned { LEARNED_P_MAX.min(self.cut.1) } else { self.cut.1 },
             evidence,
             samples: vec![sample(c)],
         }
@@ -239,28 +286,62 @@ impl Beacons {
         interval_secs: i64,
         rows: impl IntoIterator<Item = (SeriesKey, Series)>,
     ) -> Self {
-        Self { interval_secs, series: rows.into_iter().collect() }
+        Self { series: rows.into_iter().collect(), ..Self::new(interval_secs) }
     }
 }
 
-/// Whether the baseline had the edge a day before the series began to be watched.
-fn was_learned(
-    baseline: &Baseline,
+/// The cut where so many calls a day are looked at: each is another chance to look regular by chance.
+fn cut(calls_a_day: f64) -> f64 {
+    P_MAX * (CALLS_A_DAY / calls_a_day.max(CALLS_A_DAY)).powf(FALL)
+}
+
+/// What the baseline has of a series' edge.
+fn known<'a>(
+    baseline: &'a Baseline,
     window: &WorkloadWindow<'_>,
     key: &SeriesKey,
     other: &Endpoint,
-    series: &Series,
-) -> bool {
-    let edge = EdgeKey {
-        direction: key.direction,
-        peer: Arc::clone(&other.peer),
-        port: key.port,
-        protocol: key.protocol,
+) -> Option<&'a EdgeEvidence> {
+    baseline.service(&window.workload.service)?.edges.get(&edge_of(key, other))
+}
+
+fn edge_of(key: &SeriesKey, other: &Endpoint) -> EdgeKey {
+    let peer = Arc::clone(&other.peer);
+    EdgeKey { direction: key.direction, peer, port: key.port, protocol: key.protocol }
+}
+
+/// Whether other services had an edge for a day without being told of it.
+fn is_common(baseline: &Baseline, window: &WorkloadWindow<'_>, key: &EdgeKey, start: i64) -> bool {
+    let is_old = |edge: &EdgeEvidence| {
+        start.saturating_sub(edge.settled) >= DAY_SECS
+            && edge.established.clean >= EVENTS_MIN as u64
     };
-    baseline
-        .service(&window.workload.service)
-        .and_then(|service| service.edges.get(&edge))
-        .is_some_and(|edge| edge.windows.clean >= EVENTS_MIN as u64 && edge.first < series.first)
+    let others = baseline.services.unordered().filter(|(name, service)| {
+        **name != window.workload.service && service.edges.get(key).is_some_and(is_old)
+    });
+    others.take(USUAL_OF_SERVICES).count() == USUAL_OF_SERVICES
+}
+
+/// Whether the baseline had an edge before a series on it began to be watched.
+fn was_learned(edge: &EdgeEvidence, since: i64) -> bool {
+    edge.windows.clean >= EVENTS_MIN as u64 && edge.first < since
+}
+
+/// Whether an edge was used about as often before, for long enough, without being told: agents report to
+/// their vendors by the clock. What is told stays so, for told windows do not count.
+fn is_usual(
+    edge: &EdgeEvidence,
+    found: &Regularity,
+    (start, window_secs): (i64, i64),
+    judged_from: i64,
+) -> bool {
+    let since = edge.settled;
+    let beat_secs = found.period_secs.max(window_secs as f64);
+    let before_judging = judged_from.saturating_sub(since) as f64;
+    let is_old = start.saturating_sub(since) >= USUAL_AFTER_SECS
+        || before_judging >= USUAL_BEATS_MIN as f64 * beat_secs;
+    let beats = start.saturating_sub(since) as f64 / beat_secs;
+    is_old && edge.established.clean as f64 >= USUAL_SHARE * beats
 }
 
 /// When the workload opened answered connections to the outside: (time, other end).

@@ -191,6 +191,7 @@ fn bytes_per_window(service: &ServiceEvidence, but: &str) -> Vec<u64> {
 fn deviation(window: &WorkloadWindow<'_>, main: &Conversation, level: &Level) -> Deviation {
     let evidence = BTreeMap::from([
         ("unit", Fact::Text("bytes sent to the outside in one window".into())),
+        ("sent_in_these_windows_bytes", Fact::Number(level.observed as f64)),
         ("to_this_peer_bytes", Fact::Number(main.bytes_out as f64)),
         ("from_this_peer_bytes", Fact::Number(main.bytes_in as f64)),
         ("one_window_in_twenty_reaches_bytes", Fact::Number(level.tail.high.round())),

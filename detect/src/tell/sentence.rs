@@ -21,9 +21,14 @@ pub(super) fn summary(finding: &Finding, ordered: &[FoundDeviation]) -> String {
     told.sort_by_key(|d| (&d.first_seen, d.kind));
     let clauses: Vec<String> = told.iter().map(|d| clause(d)).collect();
     let more = ordered.len() - told.len();
-    let rest = if more == 0 { String::new() } else { format!(", and {more} more deviations") };
+    let rest = match more {
+        0 => String::new(),
+        1 => ", and one more deviation".to_owned(),
+        n => format!(", and {n} more deviations"),
+    };
     let replicas = match finding.replicas.len() {
         0 => String::new(),
+        1 => ", as did one other replica".to_owned(),
         n => format!(", as did {n} other replicas"),
     };
     format!("{who} {}{rest}{replicas}", join(&clauses))
