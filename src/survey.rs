@@ -117,8 +117,9 @@ impl Survey {
         }
         if self.n_records > 0 && !has_ranges && !self.names_services() {
             output::note(
-                "neither pkt-src-aws-service and pkt-dst-aws-service in these logs nor --ip-ranges: AWS's own                  services are strangers outside, and what reports to them by the clock may look like a \
-                 beacon; give AWS's ip-ranges.json",
+                "neither pkt-src-aws-service and pkt-dst-aws-service in these logs nor --ip-ranges: AWS's \
+                 own services are strangers outside, and what reports to them by the clock may look like \
+                 a beacon; give AWS's ip-ranges.json",
             );
         }
     }

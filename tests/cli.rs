@@ -257,7 +257,9 @@ fn a_baseline_learned_without_ip_ranges_says_so_to_who_has_them() {
     let with = run_well(folder.path(), &[&detect[..], &["--ip-ranges", "ranges.json"]].concat());
     assert!(with.stderr.contains("learned without --ip-ranges"), "{}", with.stderr);
     let without = run_well(folder.path(), &detect);
-    assert!(!without.stderr.contains("--ip-ranges"), "{}", without.stderr);
+    assert!(!without.stderr.contains("learned without --ip-ranges"), "{}", without.stderr);
+    let strangers = "own services are strangers outside";
+    assert!(without.stderr.contains(strangers) && !with.stderr.contains(strangers));
 }
 
 #[test]

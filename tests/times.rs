@@ -59,3 +59,26 @@ fn a_record_of_a_time_to_come_is_rejected_and_said() {
     let inspected = run_in(folder.path(), &["baseline", "inspect", "b.parquet"]);
     assert!(inspected.stdout.contains("to 2025-03-03T00:05:00Z"), "{}", inspected.stdout);
 }
+
+#[test]
+fn files_that_hold_more_time_than_the_lateness_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = "interface-id srcaddr srcport dstaddr dstport protocol tcp-flags packets bytes start end action\n";
+    let line = |n: i64| {
+        let end = 1_740_960_060 + 30 * n;
+        format!("eni-a 10.0.0.1 {} 10.0.0.2 443 6 3 9 900 {} {end} ACCEPT\n", 40_000 + n, end - 20)
+    };
+    // Two hours each, named by their ends.
+    for (turn, name) in ["20250303T0200Z", "20250303T0400Z"].into_iter().enumerate() {
+        let first = 240 * i64::try_from(turn).unwrap();
+        let lines: String = (first..first + 240).map(line).collect();
+        let name = format!("123456789012_vpcflowlogs_eu-west-1_fl-1_{name}_0a.log");
+        fs::write(folder.path().join(name), format!("{header}{lines}")).unwrap();
+    }
+    let detect = |lateness: &str| run_in(folder.path(), &["detect", ".", "--lateness", lateness]);
+    let told = "records end longer than --lateness before";
+    let run = detect("20m");
+    assert!(run.stderr.contains(told) && run.stderr.contains(" late"), "{}", run.stderr);
+    let run = detect("3h");
+    assert!(!run.stderr.contains(told) && !run.stderr.contains(" late"), "{}", run.stderr);
+}

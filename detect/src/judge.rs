@@ -183,12 +183,7 @@ impl Judge {
         // A walk that was learned, and goes no further, is what this workload does.
         let is_usual = scan.as_ref().is_some_and(|scan| scan.is_usual);
         let scan = scan.map(|scan| scan.deviation);
-        let beacons = self.beacons.check(
-            &self.baseline,
-            window,
-            (start, window_secs),
-            self.judged_from.unwrap_or(start),
-        );
+        let beacons = self.beacons.check(&self.baseline, window, start, window_secs);
         let mut context = Context {
             baseline: &self.baseline,
             tails: &mut self.tails,

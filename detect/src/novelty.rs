@@ -86,20 +86,23 @@ pub(crate) fn class(key: &EdgeKey) -> Option<Novel> {
 const DYNAMIC_PORTS: u16 = 49_152;
 
 /// What of an edge has to be new for it to be news of its [`class`]: outside the port, whatever the
-/// address, and inside the peer and the port, of which all dynamic ones are one.
+/// address.
 pub(crate) fn identity(key: &EdgeKey) -> (&str, u16, u8) {
-    if key.is_inside() {
-        (&key.peer, key.port.min(DYNAMIC_PORTS), key.protocol)
-    } else {
-        ("", key.port, key.protocol)
-    }
+    let peer = if key.is_inside() { &*key.peer } else { "" };
+    (peer, key.port, key.protocol)
+}
+
+/// The same where all dynamic ports of a peer inside are one.
+fn lasting_identity(key: &EdgeKey) -> (&str, u16, u8) {
+    let (peer, port, protocol) = identity(key);
+    (peer, if key.is_inside() { port.min(DYNAMIC_PORTS) } else { port }, protocol)
 }
 
 /// What of an edge is this kind of novelty; `None` if nothing is.
 fn identity_as(novel: Novel, key: &EdgeKey) -> Option<(&str, u16, u8)> {
     match (novel, class(key)?) {
         (Novel::OutsideNetwork, Novel::OutsidePort) => Some((&*key.peer, 0, 0)),
-        (novel, class) => (novel == class).then(|| identity(key)),
+        (novel, class) => (novel == class).then(|| lasting_identity(key)),
     }
 }
 
@@ -341,7 +344,7 @@ pub(crate) fn is_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
             |edge: &EdgeEvidence| is_settled(edge.established.clean, edge.established.flagged);
         let is_dynamic = || {
             let same = |other: &EdgeKey| {
-                other.direction == key.direction && identity(other) == identity(key)
+                other.direction == key.direction && lasting_identity(other) == lasting_identity(key)
             };
             let mut edges = evidence.edges.unordered();
             edges.any(|(other, edge)| same(other) && is_used(edge))

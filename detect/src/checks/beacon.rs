@@ -32,11 +32,9 @@ const FALL: f64 = 1.5;
 /// passes it with a few beats more.
 const LEARNED_P_MAX: f64 = 1e-6;
 
-/// A timer that was learned is usual: so many of its beats are to lie before the judging began,
-const USUAL_BEATS_MIN: i64 = 24;
-
-/// or it has gone on unsuspected for this long, which is longer than it takes to find one;
-const USUAL_AFTER_SECS: i64 = 3 * 86_400;
+/// A timer is usual once it has gone on unsuspected for this long, which is longer than it takes to find
+/// one,
+const USUAL_AFTER_SECS: i64 = 3 * DAY_SECS;
 
 /// and so many of the beats since its first one were seen of the service.
 const USUAL_SHARE: f64 = 0.4;
@@ -121,8 +119,8 @@ impl Beacons {
         &mut self,
         baseline: &Baseline,
         window: &WorkloadWindow<'_>,
-        (start, window_secs): (i64, i64),
-        judged_from: i64,
+        start: i64,
+        window_secs: i64,
     ) -> Vec<Deviation> {
         if self.cut.0 != start {
             self.cut = (start, cut(self.calls_a_day(start)));
@@ -149,7 +147,7 @@ impl Beacons {
             }
             let Some(regularity) = self.judge(&key) else { continue };
             let known = known(baseline, window, &key, other);
-            if known.is_some_and(|edge| is_usual(edge, &regularity, bounds, judged_from))
+            if known.is_some_and(|edge| is_usual(edge, &regularity, start, window_secs))
                 || is_common(baseline, window, &edge_of(&key, other), start)
             {
                 continue;
@@ -329,19 +327,10 @@ fn was_learned(edge: &EdgeEvidence, since: i64) -> bool {
 
 /// Whether an edge was used about as often before, for long enough, without being told: agents report to
 /// their vendors by the clock. What is told stays so, for told windows do not count.
-fn is_usual(
-    edge: &EdgeEvidence,
-    found: &Regularity,
-    (start, window_secs): (i64, i64),
-    judged_from: i64,
-) -> bool {
-    let since = edge.settled;
-    let beat_secs = found.period_secs.max(window_secs as f64);
-    let before_judging = judged_from.saturating_sub(since) as f64;
-    let is_old = start.saturating_sub(since) >= USUAL_AFTER_SECS
-        || before_judging >= USUAL_BEATS_MIN as f64 * beat_secs;
-    let beats = start.saturating_sub(since) as f64 / beat_secs;
-    is_old && edge.established.clean as f64 >= USUAL_SHARE * beats
+fn is_usual(edge: &EdgeEvidence, found: &Regularity, start: i64, window_secs: i64) -> bool {
+    let known_secs = start.saturating_sub(edge.settled);
+    let beats = known_secs as f64 / found.period_secs.max(window_secs as f64);
+    known_secs >= USUAL_AFTER_SECS && edge.established.clean as f64 >= USUAL_SHARE * beats
 }
 
 /// When the workload opened answered connections to the outside: (time, other end).
@@ -438,4 +427,37 @@ fn event(time: i64, other: Address, opened: &[(i64, Address)], bounds: (i64, i64
     let shifted = |shift: i64| start + (time + shift - start).rem_euclid(window_secs.max(1));
     let by_chance = SHIFTS.iter().filter(|&&shift| any_at(shifted(shift))).count();
     Event { time, accompanied: any_at(time), by_chance: u8::try_from(by_chance).unwrap_or(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A series of calls, so many seconds apart.
+    fn series(n: i64, apart_secs: i64) -> (SeriesKey, Series) {
+        let key = SeriesKey {
+            workload: format!("{n} every {apart_secs} s").into(),
+            direction: Direction::Out,
+            port: 443,
+            protocol: TCP,
+            other: Address::from(1_u128),
+        };
+        let event = |i| Event { time: i * apart_secs, accompanied: false, by_chance: 0 };
+        (key, Series { events: (0..n).map(event).collect(), ..Series::default() })
+    }
+
+    #[test]
+    fn the_more_calls_are_looked_at_the_surer_one_has_to_be() {
+        assert!((cut(300.0) - P_MAX).abs() < 1e-12 && (cut(CALLS_A_DAY) - P_MAX).abs() < 1e-12);
+        let tenfold = cut(10.0 * CALLS_A_DAY);
+        assert!(tenfold < P_MAX / 30.0 && cut(100.0 * CALLS_A_DAY) < tenfold / 30.0);
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_no_chance() {
+        let all = [series(25, 3_600), series(i64::try_from(EVENTS_MIN).unwrap() - 1, 60)];
+        let beacons = Beacons::restore(60, all);
+        assert!((beacons.calls_a_day(DAY_SECS) - 24.0).abs() < 1e-9);
+        assert!(beacons.calls_a_day(3 * DAY_SECS).abs() < 1e-9, "silent for two days");
+    }
 }

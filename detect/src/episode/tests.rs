@@ -160,3 +160,19 @@ fn where_an_episode_leads_others_are_likelier() {
     assert!((episodes.lift(&next(&c)) - 1.0).abs() < 1e-12);
     assert!((episodes.lift(&next(&a)) - 1.0).abs() < 1e-12, "nobody feeds on himself");
 }
+
+#[test]
+fn what_is_sent_adds_up_while_the_level_keeps_its_highest() {
+    let a = replica("db", 1);
+    let sent = |at: i64, bytes: f64| {
+        let evidence = BTreeMap::from([("sent_in_these_windows_bytes", Fact::Number(bytes))]);
+        Deviation { observed: bytes, evidence, ..deviation(&a, Kind::Volume, "203.0.113.0/24", at) }
+    };
+    let mut episodes = Episodes::default();
+    for (at, bytes) in [(0, 5.0), (300, 9.0), (600, 7.0)] {
+        episodes.absorb(at, vec![sent(at, bytes)]);
+    }
+    let told = episodes.open().next().unwrap().deviations.values().next().unwrap().clone();
+    assert!((told.observed - 9.0).abs() < 1e-9);
+    assert_eq!(told.evidence["sent_in_these_windows_bytes"], Fact::Number(21.0));
+}
