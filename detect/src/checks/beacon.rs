@@ -3,8 +3,9 @@
 //! Counts answered connections, not records, since a long connection is reported once an interval like
 //! clockwork. The statistic is [`super::regular`]'s. Regular traffic is not rare, so a series has to pass
 //! gates too: one end outside; no protocol that is periodic by design; not one long connection that
-//! reconnects; not one of several connections a program opens together; and inbound, regular for long
-//! and unlike the other callers of that port. ATT&CK T1071, T1573.
+//! reconnects; not one of several connections a program opens together; not one that was there for days,
+//! or that several services have; and inbound, regular for long and unlike the other callers of that
+//! port. The cut falls with the calls that are looked at. ATT&CK T1071, T1573.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
