@@ -9,7 +9,8 @@ mod judged;
 #[path = "../../model/tests/made/mod.rs"]
 mod made;
 
-use detect::{Judge, JudgeOptions, Kind};
+use detect::suppress::Suppressions;
+use detect::{DeviationKey, Judge, JudgeOptions, Kind};
 use fixture::WINDOW_SECS;
 use judged::{HOUR_SECS, activities, judge, judging, learned, steady, talk, windows_of};
 use made::Talk;
@@ -38,7 +39,11 @@ fn told(mut judge: Judge, now: impl Iterator<Item = Talk>) -> u64 {
     for activity in &activities(&talks) {
         judge.judge(activity);
     }
-    windows_of(&mut judge, Kind::Beacon)
+    let is_beacon = |key: &DeviationKey| key.kind == Kind::Beacon;
+    let closed = judge.episodes().take_closed();
+    let windows = closed.iter().flat_map(|episode| &episode.windows);
+    let over: u64 = windows.filter(|(key, _)| is_beacon(key)).map(|(_, n)| n).sum();
+    over + windows_of(&mut judge, Kind::Beacon)
 }
 
 fn today(period_secs: i64) -> impl Iterator<Item = Talk> {
@@ -94,6 +99,16 @@ fn one_that_is_told_does_not_become_usual_by_going_on() {
     let windows = told(judge(past(std::iter::empty())), now);
     let all = u64::try_from(days * DAY / WINDOW_SECS).unwrap();
     assert!(windows > all - 20, "{windows} of {all}, the first of them before it could be known");
+}
+
+#[test]
+fn one_that_is_accepted_is_usual_after_three_days() {
+    let rule = "rules: [{reason: agent, port: 443, forever: true, learn: true}]";
+    let accepted = Suppressions::parse("rules", rule).unwrap();
+    let judge = Judge::new(JudgeOptions { accepted, ..judging() }, past(std::iter::empty()));
+    let windows = told(judge, timer(2, LEARNED..LEARNED + 6, 300));
+    let three_days = u64::try_from(3 * DAY / WINDOW_SECS).unwrap();
+    assert!((three_days - 20..=three_days).contains(&windows), "{windows} of {three_days}");
 }
 
 /// The windows in which host 2 is told of a port of host 4, after a week in which it used some.
