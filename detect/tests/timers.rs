@@ -86,6 +86,12 @@ fn what_three_others_have_is_usual_of_a_new_one() {
 }
 
 #[test]
+fn that_others_go_to_the_same_network_now_and_then_is_no_excuse() {
+    let rarely = [0, 1, 3].into_iter().flat_map(|client| timer(client, 0..LEARNED, 3_600));
+    assert!(told(judge(past(rarely)), today(300)) > 0);
+}
+
+#[test]
 fn what_others_began_today_is_no_excuse() {
     let begin = |client| timer(client, LEARNED..LEARNED + 1, 300);
     let now = begin(0).chain(begin(1)).chain(begin(3)).chain(begin(2));

@@ -148,8 +148,9 @@ impl Beacons {
             }
             let Some(regularity) = self.judge(&key) else { continue };
             let known = known(baseline, window, &key, other);
-            if known.is_some_and(|edge| is_usual(edge, &regularity, start, window_secs))
-                || is_common(baseline, window, &edge_of(&key, other), start)
+            let beat_secs = regularity.period_secs.max(window_secs as f64);
+            if known.is_some_and(|edge| is_usual(edge, beat_secs, start, USUAL_AFTER_SECS))
+                || is_common(baseline, window, &edge_of(&key, other), beat_secs, start)
             {
                 continue;
             }
@@ -309,14 +310,17 @@ fn edge_of(key: &SeriesKey, other: &Endpoint) -> EdgeKey {
     EdgeKey { direction: key.direction, peer, port: key.port, protocol: key.protocol }
 }
 
-/// Whether other services had an edge for a day without being told of it.
-fn is_common(baseline: &Baseline, window: &WorkloadWindow<'_>, key: &EdgeKey, start: i64) -> bool {
-    let is_old = |edge: &EdgeEvidence| {
-        start.saturating_sub(edge.settled) >= DAY_SECS
-            && edge.established.clean >= EVENTS_MIN as u64
-    };
+/// Whether other services used an edge as often for a day without being told of it.
+fn is_common(
+    baseline: &Baseline,
+    window: &WorkloadWindow<'_>,
+    key: &EdgeKey,
+    beat_secs: f64,
+    start: i64,
+) -> bool {
+    let has = |edge: &EdgeEvidence| is_usual(edge, beat_secs, start, DAY_SECS);
     let others = baseline.services.unordered().filter(|(name, service)| {
-        **name != window.workload.service && service.edges.get(key).is_some_and(is_old)
+        **name != window.workload.service && service.edges.get(key).is_some_and(has)
     });
     others.take(USUAL_OF_SERVICES).count() == USUAL_OF_SERVICES
 }
@@ -328,10 +332,10 @@ fn was_learned(edge: &EdgeEvidence, since: i64) -> bool {
 
 /// Whether an edge was used about as often before, for long enough, without being told: agents report to
 /// their vendors by the clock. What is told stays so, for told windows do not count.
-fn is_usual(edge: &EdgeEvidence, found: &Regularity, start: i64, window_secs: i64) -> bool {
+fn is_usual(edge: &EdgeEvidence, beat_secs: f64, start: i64, after_secs: i64) -> bool {
     let known_secs = start.saturating_sub(edge.settled);
-    let beats = known_secs as f64 / found.period_secs.max(window_secs as f64);
-    known_secs >= USUAL_AFTER_SECS && edge.established.clean as f64 >= USUAL_SHARE * beats
+    let beats = known_secs as f64 / beat_secs;
+    known_secs >= after_secs && edge.established.clean as f64 >= USUAL_SHARE * beats
 }
 
 /// When the workload opened answered connections to the outside: (time, other end).
