@@ -116,6 +116,19 @@ impl Directory {
         self.newest_fact = time.max(self.newest_fact);
     }
 
+    /// Takes in what an interface does rather than what is said of it: believed where no snapshot lists the
+    /// interface and no record tells its type. Whether it is believed and new.
+    pub(crate) fn suppose(&mut self, facts: &EniFacts, time: i64) -> bool {
+        let is_listed = self.sources.estate.interface(&facts.eni, time).is_some();
+        let recorded = self.sources.recorded.get(&facts.eni);
+        let is_open = recorded.is_some_and(|known| known.interface_type.is_none());
+        if is_listed || !is_open {
+            return false;
+        }
+        self.observe(facts, time);
+        true
+    }
+
     /// Who an address is to an interface of this account and VPC, at a time (Unix seconds). `vpc` is
     /// empty where nothing says; `aws_service` is the record's `pkt-*-aws-service` for it.
     pub fn resolve(

@@ -9,6 +9,7 @@ mod observers;
 mod orient;
 mod overlap;
 mod own_address;
+mod relays;
 mod sides;
 mod views;
 
@@ -24,6 +25,7 @@ pub use listeners::{Listeners, Recent};
 use observers::Observers;
 use orient::{Between, Evidence, Oriented, Port};
 use overlap::Use;
+use relays::Relays;
 use sides::{ConversationKey, Sides};
 
 /// Whether a service is known to serve a port, from a baseline.
@@ -64,7 +66,10 @@ pub fn settle(
     window.add_inconclusive(&tuples, &mut sides);
     note_listeners(start, &mut carried.listeners, &endpoints, &sides);
     count_cuts(state, ledger);
-    let conversations = views::choose(&endpoints, &observers, sides);
+    let mut relays = Relays::new(observers.len());
+    let mut conversations = views::choose(&endpoints, &observers, sides, &mut relays);
+    let renamed = relays.tell(&observers, directory, start);
+    relays::rename(&mut conversations, &renamed, directory, start);
     Activity { start, window_secs, conversations, enis: eni_windows(state) }
 }
 

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use super::endpoints::Endpoints;
 use super::observers::Observers;
+use super::relays::Relays;
 use super::sides::{ConversationKey, Side, Sides};
 use crate::activity::{Conversation, Orientation, Vantage};
 use crate::fold::Observed;
 
-/// The window's conversations, in a fixed order, each told from the best vantage.
+/// The window's conversations, in a fixed order, each told from the best vantage. Who sees others' go by is
+/// noted in `relays`.
 pub(super) fn choose(
     endpoints: &Endpoints<'_>,
     observers: &Observers<'_>,
     mut sides: Sides,
+    relays: &mut Relays,
 ) -> Vec<Conversation> {
     let places = endpoints.places();
     let mut order: Vec<(u128, u32)> = sides
@@ -27,6 +30,10 @@ pub(super) fn choose(
     let mut views = Vec::new();
     for group in groups() {
         let key = gather_views(endpoints, observers, &sides, group, &mut views);
+        if let Some(key) = key {
+            let (client, server) = (endpoints.get(key.client), endpoints.get(key.server));
+            views.iter().for_each(|view| relays.note(view.number, view.vantage(), client, server));
+        }
         conversations.extend(key.and_then(|key| conversation(endpoints, &mut sides, key, &views)));
     }
     conversations
@@ -35,6 +42,8 @@ pub(super) fn choose(
 /// One observer's view; of several the greatest by rank, then by least name, is the best.
 struct View<'a> {
     at: u32,
+    /// The observer's.
+    number: usize,
     rank: (bool, Vantage, bool),
     observed: &'a Observed,
 }
@@ -101,7 +110,7 @@ fn gather_views<'a>(
         let complete = !is_incomplete(observed);
         // The client's numbers, unless AWS lost some of them and the server's are whole.
         let rank = (vantage > Vantage::Between && complete, vantage, complete);
-        View { at, rank, observed }
+        View { at, number, rank, observed }
     };
     views.clear();
     views.extend(group.iter().map(view));
