@@ -15,6 +15,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Ending> {
         scenarios: scenarios(&args.scenarios)?,
         learn_days: args.learn_days,
         warms_up: args.warm_up,
+        is_unlabelled: args.without_inventory,
         topologies: topologies(&args.topologies)?,
         services: args.services,
         budget: args.budget,
@@ -92,6 +93,7 @@ fn command(args: &EvaluateArgs) -> String {
         names => format!(" --topologies {}", names.join(",")),
     };
     let warm_up = if args.warm_up { " --warm-up" } else { "" };
+    let unlabelled = if args.without_inventory { " --without-inventory" } else { "" };
     let compare = if args.compare { " --compare" } else { "" };
     let also = args
         .also
@@ -101,7 +103,7 @@ fn command(args: &EvaluateArgs) -> String {
     let (learn_days, services) = (args.learn_days, args.services);
     format!(
         "tidegate evaluate{scenarios} --seeds {}..{} --budget {budget} --learn-days {learn_days} \
-         --services {services}{topologies}{warm_up}{compare}{also}",
+         --services {services}{topologies}{warm_up}{unlabelled}{compare}{also}",
         seeds.start, seeds.end
     )
 }

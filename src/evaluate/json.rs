@@ -28,6 +28,7 @@ pub(crate) fn to_json(evaluation: &Evaluation) -> Value {
         "budget_per_day": evaluation.terms.budget.of_a_day(),
         "learn_days": evaluation.terms.learn_days,
         "warm_up": evaluation.terms.warms_up,
+        "without_inventory": evaluation.terms.is_unlabelled,
         "topologies": evaluation.terms.topologies,
         "services": evaluation.terms.services,
         "total": summed(&evaluation.total()),

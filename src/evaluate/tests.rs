@@ -20,6 +20,7 @@ fn terms(names: &[&str]) -> Terms {
         scenarios,
         learn_days: 1,
         warms_up: false,
+        is_unlabelled: false,
         topologies: vec!["shop"],
         services: 12,
         budget: Budget::default(),
@@ -88,6 +89,22 @@ fn days_that_are_judged_without_telling_go_on_into_every_branch() {
     assert!(shop.findings.is_empty(), "{:?}", shop.findings);
     let found: Vec<_> = intrusion.attacks.iter().map(|a| a.detection.is_some()).collect();
     assert_eq!(found, [true; 5]);
+}
+
+/// By the logs alone a deployment brings workloads that nobody named, and a NAT gateway is one that passes
+/// others' packets on.
+#[test]
+fn without_an_inventory_newcomers_and_gateways_are_no_news() {
+    let names = ["rolling-deploy", "exfiltration", "lateral-move"];
+    let unlabelled = Terms { is_unlabelled: true, learn_days: 4, ..terms(&names) };
+    let evaluation = run(&(3..5), &unlabelled, None).unwrap();
+    for outcome in &evaluation.outcomes {
+        let is_false = |found: &&Found| !found.is_true;
+        let told: Vec<_> = outcome.findings.iter().filter(is_false).map(|f| &f.summary).collect();
+        assert!(told.len() <= 1, "{}: {told:?}", outcome.scenario);
+        assert!(!outcome.findings.iter().any(Found::is_false_quarantine), "{told:?}");
+        assert!(outcome.attacks.iter().all(|a| a.detection.is_some()), "{}", outcome.scenario);
+    }
 }
 
 #[test]

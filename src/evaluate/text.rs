@@ -83,9 +83,10 @@ host that no attack is of.";
 pub(super) fn premise(evaluation: &Evaluation) -> String {
     let (terms, total) = (&evaluation.terms, evaluation.total());
     let before = if terms.warms_up { "judged without telling" } else { "learned" };
+    let by = if terms.is_unlabelled { ", by the logs alone, without an inventory" } else { "" };
     format!(
         "{} runs over {} judged days and {} records of made-up estates ({}),\nafter {} days that are \
-         {before}, at a budget of {}.",
+         {before}, at a budget of {}{by}.",
         total.runs,
         total.judged_days,
         total.records,

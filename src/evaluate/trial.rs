@@ -38,6 +38,8 @@ pub(crate) struct Terms {
     /// Whether those days are judged without telling, as `detect --warmup` does, rather than only
     /// learned.
     pub(crate) warms_up: bool,
+    /// Whether nothing is known of the estates but their logs: no inventory names a workload.
+    pub(crate) is_unlabelled: bool,
     /// Whose services the estates have; seeds take turns.
     pub(crate) topologies: Vec<&'static str>,
     /// Services of the estate.
@@ -144,6 +146,14 @@ impl Terms {
         self.topologies.get(turn).copied().unwrap_or("shop")
     }
 
+    /// The inventories taken of an estate up to a time.
+    fn inventories(&self, life: &Life, until: i64) -> Result<Vec<Inventory>> {
+        if self.is_unlabelled {
+            return Ok(Vec::new());
+        }
+        read_all(&life.snapshots(until))
+    }
+
     /// What goes on beside the judge.
     fn beside(&self) -> Beside {
         Beside {
@@ -175,7 +185,7 @@ impl History {
         };
         let mut life = Life::new(&options)?;
         let learn_until = life.learn_until();
-        let inventories = read_all(&life.snapshots(learn_until))?;
+        let inventories = terms.inventories(&life, learn_until)?;
         let mut feed = feed(&inventories);
         let past = if terms.warms_up {
             Past::WarmedUp(Box::new(Judge::new(judge_options(terms), Baseline::default())))
@@ -203,7 +213,7 @@ impl History {
     fn judge(&self, scenario: &'static Scenario, terms: &Terms) -> Result<(Outcome, Vec<Row>)> {
         let mut life = self.life.branch(scenario.name)?;
         let mut inventories = self.inventories.clone();
-        inventories.extend(read_all(&life.snapshots(life.end()))?);
+        inventories.extend(terms.inventories(&life, life.end())?);
         let mut feed = match self.learning.past {
             Past::Learned(_) => feed(&inventories),
             Past::WarmedUp(_) => self.feed.branch(directory(&inventories)),

@@ -28,6 +28,10 @@ pub(crate) struct EvaluateArgs {
     /// `learn` does.
     #[arg(long)]
     pub(crate) warm_up: bool,
+    /// Judge by the logs alone: no inventory tells which workloads are one service. Else there is a new one
+    /// whenever something changes.
+    #[arg(long)]
+    pub(crate) without_inventory: bool,
     /// Whose services the estates have, of `generate --scenario list`: seeds take turns. The shop's if
     /// not given.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]

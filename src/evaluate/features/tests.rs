@@ -30,6 +30,7 @@ fn noted(scenarios: &[&str], seeds: Range<u64>) -> (Evaluation, String) {
         scenarios: datasets::scenarios().iter().filter(is_wanted).collect(),
         learn_days: 1,
         warms_up: false,
+        is_unlabelled: false,
         topologies: vec!["shop"],
         services: 12,
         budget: detect::Budget::default(),
