@@ -20,7 +20,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::budget::Budget;
-use crate::deviation::{Deviation, Kind};
+use crate::deviation::{Deviation, Kind, SIBLINGS};
+use crate::novelty;
 
 const DAY_SECS: i64 = 86_400;
 
@@ -92,16 +93,27 @@ pub(crate) enum Class {
     Novelty,
     /// Volumes and counts.
     Level,
+    /// What young workloads do that none like them does: how often depends on how many come and go, and says
+    /// nothing of those that stay.
+    Siblings,
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 2] = [Self::Novelty, Self::Level];
+    const ALL: [Self; 3] = [Self::Novelty, Self::Level, Self::Siblings];
 
     /// The part of the budget; shape checks have the rest.
-    const SHARE: f64 = 0.4;
+    fn share(self) -> f64 {
+        match self {
+            Self::Novelty | Self::Level => 0.4,
+            Self::Siblings => 0.1,
+        }
+    }
 
-    fn of(kind: Kind) -> Option<Self> {
-        match kind {
+    fn of(deviation: &Deviation) -> Option<Self> {
+        if deviation.evidence.contains_key(SIBLINGS) {
+            return Some(Self::Siblings);
+        }
+        match deviation.kind {
             Kind::NewPeer | Kind::NewPort => Some(Self::Novelty),
             Kind::Volume | Kind::DeniedSpike | Kind::FanOut | Kind::Flood => Some(Self::Level),
             Kind::PortScan | Kind::Sweep | Kind::Beacon | Kind::Incident => None,
@@ -130,10 +142,14 @@ impl Calibration {
         Self { budget, since, blocks, scores }
     }
 
-    /// A window begins; from the first on time is held back.
-    pub(crate) fn begin(&mut self, start: i64) {
+    /// A window begins; from the first on time is held back, and for novelty from when the estate, known
+    /// since `known_from`, is no longer new: in its first days all is met for the first time, which says
+    /// nothing of how much of that there is later.
+    pub(crate) fn begin(&mut self, start: i64, known_from: i64) {
+        let settled = start.max(known_from.saturating_add(novelty::LONG_KNOWN_SECS));
         for class in Class::ALL {
-            self.since.entry(class).or_insert(start);
+            let since = if class == Class::Level { start } else { settled };
+            self.since.entry(class).or_insert(since);
         }
     }
 
@@ -147,7 +163,10 @@ impl Calibration {
 
     /// A window had this in it.
     pub(crate) fn note(&mut self, start: i64, deviation: &Deviation) {
-        let Some(class) = Class::of(deviation.kind) else { return };
+        let Some(class) = Class::of(deviation) else { return };
+        if self.since.get(&class).is_some_and(|&since| start < since) {
+            return;
+        }
         let service = Arc::clone(&deviation.workload.service);
         self.add((start.div_euclid(BLOCK_SECS), class, service, deviation.cut_ratio));
     }
@@ -171,8 +190,8 @@ impl Calibration {
     pub(crate) fn is_news(&mut self, start: i64, deviation: &Deviation, lift: f64) -> bool {
         let ratio = deviation.cut_ratio / lift;
         let budget = self.budget.of_a_day();
-        match Class::of(deviation.kind) {
-            Some(class) => self.rate_per_day(start, class, ratio) <= Class::SHARE * budget,
+        match Class::of(deviation) {
+            Some(class) => self.rate_per_day(start, class, ratio) <= class.share() * budget,
             None => ratio <= PRIOR_KNOWS && prior(ratio) <= budget,
         }
     }
@@ -180,7 +199,7 @@ impl Calibration {
     /// The ratio up to which a deviation of a class is worth its share by itself. It costs the more the
     /// higher it is, so halving finds it.
     pub(crate) fn cut(&mut self, start: i64, class: Class) -> f64 {
-        let budget = Class::SHARE * self.budget.of_a_day();
+        let budget = class.share() * self.budget.of_a_day();
         let (mut told, mut quiet) = (LOG_RATIO_MIN, ratio_max(self.budget).ln());
         for _ in 0..HALVINGS {
             let middle = f64::midpoint(told, quiet);
@@ -204,10 +223,10 @@ impl Calibration {
         let days = (until - begun).min(KEPT_SECS) as f64 / DAY_SECS as f64;
         if days < PRIOR_DAYS {
             let is_known = ratio <= PRIOR_KNOWS;
-            return if is_known { Class::SHARE * prior(ratio) } else { f64::INFINITY };
+            return if is_known { class.share() * prior(ratio) } else { f64::INFINITY };
         }
         let seen = exceeding(self.scores_before(block, class), -ratio.ln());
-        (seen + PRIOR_DAYS * Class::SHARE * prior(ratio)) / (days + PRIOR_DAYS)
+        (seen + PRIOR_DAYS * class.share() * prior(ratio)) / (days + PRIOR_DAYS)
     }
 
     /// The scores of a class in the blocks before one, highest first.

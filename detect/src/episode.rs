@@ -142,6 +142,12 @@ impl Episodes {
         })
     }
 
+    /// Whether this deviation is one that was told, and goes on.
+    pub(crate) fn have(&self, deviation: &Deviation) -> bool {
+        let own = self.open.get(&workload_key(&deviation.workload));
+        own.is_some_and(|episode| episode.deviations.contains_key(&deviation.key()))
+    }
+
     /// The open episode of another replica that already has this deviation.
     fn sibling(&self, deviation: &Deviation) -> Option<Arc<str>> {
         let own = workload_key(&deviation.workload);

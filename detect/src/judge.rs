@@ -120,8 +120,10 @@ impl Judge {
         let from = *self.judged_from.get_or_insert(activity.start + self.options.warmup_secs);
         let windows = workload_windows(activity);
         let mut deviations = self.deviations(activity, &windows);
-        self.calibration.begin(activity.start);
-        for deviation in &deviations {
+        self.calibration
+            .begin(activity.start, self.baseline.learned.from.unwrap_or(activity.start));
+        // What goes on was a surprise once.
+        for deviation in deviations.iter().filter(|deviation| !self.episodes.have(deviation)) {
             self.calibration.note(activity.start, deviation);
         }
         let (calibration, episodes) = (&mut self.calibration, &self.episodes);
@@ -155,7 +157,8 @@ impl Judge {
         activity: &Activity,
         windows: &[WorkloadWindow<'_>],
     ) -> Vec<Deviation> {
-        let cuts = Class::ALL.map(|class| self.calibration.cut(activity.start, class));
+        let cuts =
+            [Class::Novelty, Class::Level].map(|class| self.calibration.cut(activity.start, class));
         self.siblings.note(&self.baseline, windows, activity.start);
         let mut all = Vec::new();
         let mut openers = Openers::of_windows(windows);
@@ -200,7 +203,7 @@ impl Judge {
         };
         let mut found: Vec<Deviation> =
             PROFILE_CHECKS.iter().flat_map(|(_, check)| check(&mut context, window)).collect();
-        found.extend(self.siblings.check(window, start));
+        found.extend(self.siblings.check(&self.baseline, window, start));
         let is_scanner = scan.as_ref().is_some_and(|scan| scan.cut_ratio <= 1.0);
         if is_scanner {
             // What a scan touches is the scan's: it is told once.

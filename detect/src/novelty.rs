@@ -5,20 +5,25 @@
 //! left out, since everything in it is new; of one known for two days or more the first day is, since
 //! most of what is daily is new in it. A service with little history borrows the estate's rate.
 
+mod elsewhere;
 mod families;
 mod neighbours;
 mod openers;
+mod replica;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::baseline::{
     Baseline, Direction, EdgeEvidence, EdgeKey, HOURS_KEPT, Measure, ServiceEvidence,
+    WorkloadWindow,
 };
 
-pub(crate) use neighbours::is_neighbour_known;
+pub(crate) use elsewhere::is_done_from_there;
 use neighbours::{allotments, place};
+pub(crate) use neighbours::{is_neighbour_known, vendor_place};
 pub(crate) use openers::{FirstMet, Openers, how_common, how_expected};
+pub(crate) use replica::may_be_a_replica;
 
 /// Of what was known before, so much is kept at any budget: a tail takes more than what would be told.
 const PAST_RATIO_MAX: f64 = 300.0;
@@ -32,7 +37,7 @@ const DAY_SECS: i64 = 24 * 3600;
 const DRAWN_DAYS: i64 = 28;
 
 /// A service known for this long has its first day left out.
-const LONG_KNOWN_SECS: i64 = 2 * DAY_SECS;
+pub(crate) const LONG_KNOWN_SECS: i64 = 2 * DAY_SECS;
 
 /// A service is born until it has been seen for this long.
 pub(crate) const BIRTH_SECS: i64 = 3600;
@@ -212,16 +217,16 @@ impl Novelty {
         }
         let window_secs = self.window_secs;
         let own = *self.services.entry((Arc::clone(service), novel)).or_insert_with(|| {
-            baseline
-                .service(service)
-                .map_or_else(Rate::default, |evidence| rate_of(evidence, novel, hour, window_secs))
+            baseline.service(service).map_or_else(Rate::default, |service| {
+                rate_of(baseline, service, novel, hour, window_secs)
+            })
         });
         if own.windows >= OWN_RATE_AFTER_WINDOWS {
             return own;
         }
         *self.estate.entry(novel).or_insert_with(|| {
             baseline.services.unordered().fold(Rate::default(), |sum, (_, evidence)| {
-                let one = rate_of(evidence, novel, hour, window_secs);
+                let one = rate_of(baseline, evidence, novel, hour, window_secs);
                 Rate { windows: sum.windows + one.windows, new: sum.new + one.new }
             })
         })
@@ -245,7 +250,7 @@ pub(crate) fn past(
         let Some(seen) = evidence.seen() else { continue };
         let allotments = allotments(evidence);
         for novel in Novel::ALL {
-            let Rate { windows, new } = rate_of(evidence, novel, hour, window_secs);
+            let Rate { windows, new } = rate_of(baseline, evidence, novel, hour, window_secs);
             let rate = Rate { windows, new: new.saturating_sub(1) };
             let ratio = rate.cut_ratio() / novel.weight();
             let began = |peer: &str| peer_began(baseline, peer);
@@ -271,6 +276,42 @@ pub(crate) fn past(
 fn peer_began(baseline: &Baseline, peer: &str) -> i64 {
     let service = peer.strip_prefix("svc:").and_then(|name| baseline.service(name));
     service.and_then(ServiceEvidence::seen).map_or(i64::MIN / 2, |seen| seen.first)
+}
+
+/// That a service is come to for the first time is part of its birth for a day. In an estate that is itself
+/// new nothing is born, but for so long: what is there is only met.
+pub(crate) fn is_newborn(baseline: &Baseline, peer: &str, start: i64, at_first_secs: i64) -> bool {
+    let Some(name) = peer.strip_prefix("svc:") else { return false };
+    let known_secs = baseline.learned.from.map_or(0, |from| start - from);
+    let birth_secs = if known_secs >= LONG_KNOWN_SECS { DAY_SECS } else { at_first_secs };
+    let seen = baseline.service(name).and_then(ServiceEvidence::seen);
+    seen.map_or(birth_secs > 0, |seen| start - seen.first < birth_secs)
+}
+
+/// Whether a workload that nothing gave a role goes by an address that another interface had before, less
+/// than a day ago.
+pub(crate) fn is_of_another(
+    evidence: &ServiceEvidence,
+    window: &WorkloadWindow<'_>,
+    start: i64,
+) -> bool {
+    if window.workload.role_known || window.workload.eni.is_none() {
+        return false;
+    }
+    let began = evidence.workloads.get(&window.name).map_or(start, |seen| seen.first);
+    // Of an address alone nobody said that it was another's.
+    let is_interface = |name: &str| name.split('/').nth(1).is_some_and(|id| id.starts_with("eni-"));
+    let mut others = evidence.workloads.unordered().filter(|(name, _)| **name != window.name);
+    let was_there = |first: i64| began - first >= BIRTH_SECS;
+    start - began < DAY_SECS
+        && others.any(|(name, seen)| is_interface(name) && was_there(seen.first))
+}
+
+/// Whether a server had just begun when it was met; what was there in the estate's first day always was.
+fn was_newborn(baseline: &Baseline, peer: &str, time: i64) -> bool {
+    let began = peer_began(baseline, peer);
+    let estate = baseline.learned.from.unwrap_or(i64::MIN / 2);
+    began >= estate + DAY_SECS && time < began + DAY_SECS
 }
 
 /// When each thing of a class was first established with nothing said against it, Unix seconds, and by
@@ -303,8 +344,15 @@ pub(crate) fn new_by_day(
 }
 
 /// The rate from the hours before `hour`. Only what was established and not held against the service
-/// counts as something new: else a scan would make the lateral move that follows it look usual.
-fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64) -> Rate {
+/// counts as something new: else a scan would make the lateral move that follows it look usual. Nor does a
+/// server that had just begun, since that is never told.
+fn rate_of(
+    baseline: &Baseline,
+    evidence: &ServiceEvidence,
+    novel: Novel,
+    hour: i64,
+    window_secs: i64,
+) -> Rate {
     let Some(seen) = evidence.seen() else { return Rate::default() };
     let before = hour.saturating_mul(3600);
     let is_long_known = before - seen.first >= LONG_KNOWN_SECS;
@@ -322,9 +370,9 @@ fn rate_of(evidence: &ServiceEvidence, novel: Novel, hour: i64, window_secs: i64
     let from = if is_long_known { from_hour * 3600 } else { seen.first + window_secs };
     let new: BTreeSet<i64> = firsts(evidence, novel)
         .into_values()
-        .map(|(time, _)| time)
-        .filter(|time| (from..before).contains(time))
-        .map(|time| time.div_euclid(window_secs))
+        .filter(|(time, _)| (from..before).contains(time))
+        .filter(|(time, key)| !was_newborn(baseline, &key.peer, *time))
+        .map(|(time, _)| time.div_euclid(window_secs))
         .collect();
     let begun =
         evidence.workloads.unordered().filter(|(_, seen)| seen.first < before).count() as u64;
@@ -354,6 +402,15 @@ pub(crate) fn is_known(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
     }
     let port = evidence.edges.port(key.direction, key.port, key.protocol);
     is_settled(port.outside_clean, port.outside_flagged)
+}
+
+/// Whether the peer used to call the service by the same port of UDP: where both ends have it, as members of
+/// a cluster that gossip do, who called is whoever was heard first.
+pub(crate) fn is_answered_call(evidence: &ServiceEvidence, key: &EdgeKey) -> bool {
+    const UDP: u8 = 17;
+    let back = EdgeKey { direction: Direction::In, ..key.clone() };
+    let is_peer = key.protocol == UDP && key.is_inside() && key.direction == Direction::Out;
+    is_peer && evidence.edges.get(&back).is_some_and(is_there)
 }
 
 /// Whether a service was there before, or meets so many networks that they are not all kept.

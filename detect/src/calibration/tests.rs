@@ -17,7 +17,7 @@ fn held(days: i64, ratios: &[f64], budget: f64) -> Calibration {
 }
 
 fn cut(calibration: &mut Calibration, start: i64) -> f64 {
-    let share = Class::SHARE * calibration.budget.of_a_day();
+    let share = Class::Novelty.share() * calibration.budget.of_a_day();
     let ratios = (0..200).map(|n| RATIO_MAX * 0.9_f64.powi(n));
     ratios
         .into_iter()
@@ -40,7 +40,7 @@ fn the_cut_is_where_telling_ends() {
     for (budget, ratios) in [(0.1, &[][..]), (1.0, &[0.5; 100]), (1.0, &[]), (10.0, &[2.0; 300])] {
         let mut calibration = held(20, ratios, budget);
         let cut = calibration.cut(now, Class::Novelty);
-        let share = Class::SHARE * budget;
+        let share = Class::Novelty.share() * budget;
         let mut is_told =
             |ratio: f64| calibration.rate_per_day(now, Class::Novelty, ratio) <= share;
         let is_last = cut > 0.999 * ratio_max(Budget::per_day(budget).unwrap());
@@ -66,7 +66,7 @@ fn what_is_told_is_near_the_share_of_the_budget() {
         let mut calibration = held(28, &ratios, budget);
         let cut = cut(&mut calibration, 28 * DAY_SECS);
         let told = ratios.iter().filter(|&&ratio| ratio <= cut).count() as f64 / 28.0;
-        let share = Class::SHARE * budget;
+        let share = Class::Novelty.share() * budget;
         assert!(told <= 1.2 * share && told >= share / 3.0, "{budget}: {told} of {share}");
     }
 }
@@ -96,4 +96,23 @@ fn it_is_restored_as_it_was() {
     let (since, rows) = calibration.rows();
     let restored = Calibration::restore(since.clone(), rows.clone());
     assert_eq!(restored.rows(), (since, rows));
+}
+
+/// Everything is new in an estate's first days, and a judge that is there from the beginning sees it.
+#[test]
+fn an_estates_first_days_say_nothing_of_how_surprising_later_ones_are() {
+    let workload = crate::episode::tests::replica("web", 1);
+    let told = crate::episode::tests::deviation(&workload, Kind::NewPeer, "svc:db", 1);
+    let surprise = Deviation { cut_ratio: 1e-9, ..told };
+    let cut_after = |hours: &[i64]| {
+        let mut calibration = Calibration::new(Budget::per_day(1.0).unwrap());
+        calibration.begin(0, 0);
+        for hour in hours {
+            calibration.note(hour * 3600, &surprise);
+        }
+        cut(&mut calibration, 10 * DAY_SECS)
+    };
+    let early = cut_after(&[1, 7, 13, 19, 25, 31, 37, 43]);
+    assert!((early - cut_after(&[])).abs() < 1e-12, "{early}");
+    assert!(cut_after(&[73, 79, 85, 91, 97, 103, 109, 115]) < 0.1 * early);
 }

@@ -7,11 +7,13 @@
 //! or that several services have; and inbound, regular for long and unlike the other callers of that
 //! port. The cut falls with the calls that are looked at. ATT&CK T1071, T1573.
 
+mod usual;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use model::activity::{Conversation, Endpoint};
-use model::baseline::{Baseline, Direction, EdgeEvidence, EdgeKey, WorkloadWindow};
+use model::baseline::{Baseline, Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
 use model::identity::{Address, Outside, Party};
 
 use super::history::{self, GAPS};
@@ -33,15 +35,8 @@ const FALL: f64 = 1.5;
 /// passes it with a few beats more.
 const LEARNED_P_MAX: f64 = 1e-6;
 
-/// A timer is usual once it has gone on unsuspected for this long, which is longer than it takes to find
-/// one,
-const USUAL_AFTER_SECS: i64 = 3 * DAY_SECS;
-
-/// and so many of the beats since its first one were seen of the service.
-const USUAL_SHARE: f64 = 0.4;
-
-/// So is one of so many other services, a day after: then the new one has the same agent.
-const USUAL_OF_SERVICES: usize = 3;
+/// How far the gaps of one clock are from its period.
+const BEAT_TOLERANCE: f64 = 0.1;
 
 /// What is so many times over its cut is still a candidate at larger budgets.
 const LAX: f64 = 300.0;
@@ -147,15 +142,20 @@ impl Beacons {
                 continue;
             }
             let Some(regularity) = self.judge(&key) else { continue };
-            let known = known(baseline, window, &key, other);
+            let known = usual::known(baseline, window, &key, other);
             let beat_secs = regularity.period_secs.max(window_secs as f64);
-            if known.is_some_and(|edge| is_usual(edge, beat_secs, start, USUAL_AFTER_SECS))
-                || is_common(baseline, window, &edge_of(&key, other), beat_secs, start)
+            let edge = usual::edge_of(&key, other);
+            let service = baseline.service(&window.workload.service);
+            if service.is_some_and(|it| usual::is_usual(it, &edge, beat_secs, start))
+                || usual::is_common(baseline, window, &edge, beat_secs, start)
+                || service.is_some_and(|it| {
+                    self.has_moved(it, (&key, &edge), regularity.period_secs, start)
+                })
             {
                 continue;
             }
             let since = self.series[&key].first;
-            let is_learned = known.is_some_and(|edge| was_learned(edge, since));
+            let is_learned = known.is_some_and(|edge| usual::was_learned(edge, since));
             if !is_learned || regularity.p_value <= LEARNED_P_MAX * LAX {
                 found.push(self.deviation(window, &key, other, c, regularity, is_learned));
             }
@@ -190,6 +190,40 @@ impl Beacons {
         self.series.iter().filter_map(|(key, series)| calls(key, series)).sum()
     }
 
+    /// Whether the workload has called another address by the same port and the same clock for a day, without
+    /// being told of it: a name that several addresses answer to, one after the other.
+    fn has_moved(
+        &self,
+        service: &ServiceEvidence,
+        (key, edge): (&SeriesKey, &EdgeKey),
+        period_secs: f64,
+        start: i64,
+    ) -> bool {
+        let is_untold = |other: Address| {
+            let bits = if other.is_v4() { 24 } else { 48 };
+            let network = Outside::Prefix { network: other.prefix(bits), bits };
+            let peer = Party::Outside(network).peer_name().into();
+            let edge = EdgeKey { peer, ..edge.clone() };
+            service.edges.get(&edge).is_some_and(|edge| edge.settled <= start - DAY_SECS)
+        };
+        let mut same_port = self.of_same_port(key).filter(|(other, _)| other.other != key.other);
+        key.direction == Direction::Out
+            && same_port.any(|(other, series)| {
+                series.first <= start - DAY_SECS
+                    && series.keeps_time(period_secs)
+                    && is_untold(other.other)
+            })
+    }
+
+    /// A workload's series by one port.
+    fn of_same_port(&self, key: &SeriesKey) -> impl Iterator<Item = (&SeriesKey, &Series)> {
+        let first = SeriesKey { other: Address::from(0_u128), ..key.clone() };
+        let place =
+            |key: &SeriesKey| (Arc::clone(&key.workload), key.direction, key.port, key.protocol);
+        let wanted = place(key);
+        self.series.range(first..).take_while(move |(other, _)| place(other) == wanted)
+    }
+
     fn judge(&mut self, key: &SeriesKey) -> Option<Regularity> {
         let series = self.series.get_mut(key)?;
         let times: Vec<i64> = series.events.iter().map(|event| event.time).collect();
@@ -217,14 +251,11 @@ impl Beacons {
 
     /// Whether most who call this port often are regular: bots knock by the clock.
     fn is_crowded(&self, key: &SeriesKey) -> bool {
-        let first = SeriesKey { other: Address::from(0_u128), ..key.clone() };
-        let same_port = self.series.range(first..).take_while(|(other, _)| {
-            (&other.workload, other.direction, other.port, other.protocol)
-                == (&key.workload, key.direction, key.port, key.protocol)
-        });
         let mut callers = 0;
         let mut regular = 0;
-        for (_, series) in same_port.filter(|(_, series)| series.events.len() >= EVENTS_MIN) {
+        for (_, series) in
+            self.of_same_port(key).filter(|(_, series)| series.events.len() >= EVENTS_MIN)
+        {
             callers += 1;
             regular += usize::from(series.regular_since.is_some());
         }
@@ -295,49 +326,6 @@ fn cut(calls_a_day: f64) -> f64 {
     P_MAX * (CALLS_A_DAY / calls_a_day.max(CALLS_A_DAY)).powf(FALL)
 }
 
-/// What the baseline has of a series' edge.
-fn known<'a>(
-    baseline: &'a Baseline,
-    window: &WorkloadWindow<'_>,
-    key: &SeriesKey,
-    other: &Endpoint,
-) -> Option<&'a EdgeEvidence> {
-    baseline.service(&window.workload.service)?.edges.get(&edge_of(key, other))
-}
-
-fn edge_of(key: &SeriesKey, other: &Endpoint) -> EdgeKey {
-    let peer = Arc::clone(&other.peer);
-    EdgeKey { direction: key.direction, peer, port: key.port, protocol: key.protocol }
-}
-
-/// Whether other services used an edge as often for a day without being told of it.
-fn is_common(
-    baseline: &Baseline,
-    window: &WorkloadWindow<'_>,
-    key: &EdgeKey,
-    beat_secs: f64,
-    start: i64,
-) -> bool {
-    let has = |edge: &EdgeEvidence| is_usual(edge, beat_secs, start, DAY_SECS);
-    let others = baseline.services.unordered().filter(|(name, service)| {
-        **name != window.workload.service && service.edges.get(key).is_some_and(has)
-    });
-    others.take(USUAL_OF_SERVICES).count() == USUAL_OF_SERVICES
-}
-
-/// Whether the baseline had an edge before a series on it began to be watched.
-fn was_learned(edge: &EdgeEvidence, since: i64) -> bool {
-    edge.windows.clean >= EVENTS_MIN as u64 && edge.first < since
-}
-
-/// Whether an edge was used about as often before, for long enough, without being told: agents report to
-/// their vendors by the clock. What is told stays so, for told windows do not count.
-fn is_usual(edge: &EdgeEvidence, beat_secs: f64, start: i64, after_secs: i64) -> bool {
-    let known_secs = start.saturating_sub(edge.settled);
-    let beats = known_secs as f64 / beat_secs;
-    known_secs >= after_secs && edge.established.clean as f64 >= USUAL_SHARE * beats
-}
-
 /// When the workload opened answered connections to the outside: (time, other end).
 fn outside_starts(window: &WorkloadWindow<'_>) -> Vec<(i64, Address)> {
     let outside = window.as_client.iter().filter(|c| c.server.workload().is_none());
@@ -385,6 +373,14 @@ impl Series {
             }
         }
         is_new
+    }
+
+    /// Whether most of its gaps are of this length.
+    fn keeps_time(&self, period_secs: f64) -> bool {
+        let gaps = self.events.iter().zip(self.events.iter().skip(1));
+        let is_beat = |gap: i64| (gap as f64 / period_secs - 1.0).abs() <= BEAT_TOLERANCE;
+        let n_beats = gaps.filter(|(a, b)| is_beat(b.time - a.time)).count();
+        self.events.len() >= EVENTS_MIN && 2 * n_beats >= self.events.len()
     }
 
     /// Whether its connections end well before the next: else it is one connection that reconnects.

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use model::activity::{Conversation, Orientation};
 use model::baseline::{Direction, EdgeKey, ServiceEvidence, WorkloadWindow};
+use model::identity::Infrastructure;
 
 use super::history::{self, NEW_THINGS};
 use super::{Context, sample};
@@ -27,9 +28,6 @@ const BIRTH_P_MAX: f64 = 0.05;
 /// The same where somebody gave the newborn a role: that is how services are launched.
 const LAUNCH_P_MAX: f64 = 0.01;
 
-/// That a service is come to for the first time is part of its birth for so long.
-const SERVER_BIRTH_SECS: i64 = 24 * 3600;
-
 /// Ports that administer hosts are what intruders move by, and AWS's services what everybody uses.
 const ADMIN_WEIGHT: f64 = 3.0;
 const AWS_WEIGHT: f64 = 0.3;
@@ -39,25 +37,29 @@ const BIRTH_CLIENTS_MIN: u64 = 9;
 
 pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> Vec<Deviation> {
     let service = context.baseline.service(&window.workload.service);
-    let settled = service.filter(|evidence| is_settled(evidence, context.start));
+    let settled = service.filter(|evidence| is_settled(evidence, window, context.start));
     let mut news: Vec<_> = window
         .edges()
         .filter(|(_, conversations)| conversations.iter().any(|c| is_real(c)))
         .filter_map(|(key, conversations)| {
             let news = match settled {
-                Some(evidence) => by_rate(context, window, evidence, key)?,
+                Some(evidence) => by_rate(context, window, evidence, (key, conversations))?,
                 None => by_birth(context, window, key)?,
             };
             Some((key, conversations, news))
         })
         .collect();
+    news.retain(|(key, ..)| !novelty::is_done_from_there(context.baseline, window, key));
     news.sort_by_key(|&(key, ..)| key);
     let told = |(key, conversations, news)| deviation(window, service, key, conversations, news);
     news.into_iter().map(told).collect()
 }
 
-fn is_settled(evidence: &ServiceEvidence, start: i64) -> bool {
-    evidence.seen().is_some_and(|seen| start - seen.first >= BIRTH_SECS)
+/// Whether a service's history is the workload's. One that is called by its address may have it of another
+/// that had the address before.
+fn is_settled(evidence: &ServiceEvidence, window: &WorkloadWindow<'_>, start: i64) -> bool {
+    let is_known = evidence.seen().is_some_and(|seen| start - seen.first >= BIRTH_SECS);
+    is_known && !novelty::is_of_another(evidence, window, start)
 }
 
 /// Something was said, in a direction that is not a guess. A bare knock is a scan's business.
@@ -79,7 +81,7 @@ fn by_rate(
     context: &mut Context<'_>,
     window: &WorkloadWindow<'_>,
     evidence: &ServiceEvidence,
-    key: &EdgeKey,
+    (key, conversations): (&EdgeKey, &[&Conversation]),
 ) -> Option<News> {
     let novel = what_is_new(evidence, key)?;
     if novel == Novel::Inside && is_newborn(context, key) {
@@ -87,7 +89,7 @@ fn by_rate(
     }
     let service = &window.workload.service;
     let rate: Rate = context.novelty.rate(context.baseline, service, novel, context.start);
-    let weight = weight(novel, key);
+    let weight = weight(novel, key, conversations);
     let cut_ratio = rate.cut_ratio() / weight;
     let is_old = || novel == Novel::OutsideNetwork && novelty::is_network_known(evidence, key);
     if cut_ratio > context.ratio_max || is_old() {
@@ -124,6 +126,9 @@ fn by_rate(
 
 fn what_is_new(evidence: &ServiceEvidence, key: &EdgeKey) -> Option<Novel> {
     let class = novelty::class(key)?;
+    if novelty::is_answered_call(evidence, key) {
+        return None;
+    }
     if !novelty::is_known(evidence, key) {
         // Who is come to by more networks than are kept may have served it to one that is not.
         let is_sure = class != Novel::Served || !evidence.edges.overflowed();
@@ -134,9 +139,16 @@ fn what_is_new(evidence: &ServiceEvidence, key: &EdgeKey) -> Option<Novel> {
 }
 
 /// How much likelier than a usual port inside it is to mean something.
-fn weight(novel: Novel, key: &EdgeKey) -> f64 {
+fn weight(novel: Novel, key: &EdgeKey, conversations: &[&Conversation]) -> f64 {
     let is_admin = novel == Novel::Inside && ADMIN_PORTS.contains(&key.port);
-    let is_aws = novel == Novel::OutsideNetwork && key.peer.starts_with("aws:");
+    let is_endpoint = |c: &&Conversation| {
+        let infrastructure = c.server.workload().and_then(|server| server.infrastructure);
+        infrastructure == Some(Infrastructure::VpcEndpoint)
+    };
+    // An endpoint is the same services of AWS's by another way.
+    let is_endpoint = novel == Novel::Inside && conversations.iter().all(is_endpoint);
+    let novel = if is_endpoint { Novel::OutsideNetwork } else { novel };
+    let is_aws = is_endpoint || novel == Novel::OutsideNetwork && key.peer.starts_with("aws:");
     novel.weight()
         * if is_admin { ADMIN_WEIGHT } else { 1.0 }
         * if is_aws { AWS_WEIGHT } else { 1.0 }
@@ -161,20 +173,20 @@ fn by_birth(context: &mut Context<'_>, window: &WorkloadWindow<'_>, key: &EdgeKe
         ),
     ]);
     let cut_ratio = p_value / p_max;
-    (clients >= BIRTH_CLIENTS_MIN && cut_ratio <= 1.0).then_some(News { p_value, cut_ratio, facts })
+    let is_news = clients >= BIRTH_CLIENTS_MIN && cut_ratio <= 1.0;
+    let may_replace =
+        !window.workload.role_known && openers > 0 && !ADMIN_PORTS.contains(&key.port);
+    if !is_news
+        || may_replace && novelty::may_be_a_replica(context.baseline, window, key, context.start)
+    {
+        return None;
+    }
+    Some(News { p_value, cut_ratio, facts })
 }
 
 /// Whether the server of an inside edge is itself without history.
 fn is_newborn(context: &Context<'_>, key: &EdgeKey) -> bool {
-    let Some(name) = key.peer.strip_prefix("svc:") else { return false };
-    let seen = context.baseline.service(name).and_then(ServiceEvidence::seen);
-    seen.is_none_or(|seen| context.start - seen.first < server_birth_secs(context))
-}
-
-/// In an estate that is itself new nothing is born: what is there is only met.
-fn server_birth_secs(context: &Context<'_>) -> i64 {
-    let known_secs = context.baseline.learned.from.map_or(0, |from| context.start - from);
-    if known_secs >= 2 * SERVER_BIRTH_SECS { SERVER_BIRTH_SECS } else { BIRTH_SECS }
+    novelty::is_newborn(context.baseline, &key.peer, context.start, BIRTH_SECS)
 }
 
 fn deviation(

@@ -36,6 +36,10 @@ const KNOWN_DOORS_MIN: f64 = 0.8;
 
 const DAY_SECS: i64 = 86_400;
 
+/// Who was answered by so many hosts in so many windows each pings as a habit.
+const PINGED_MIN: usize = 3;
+const PINGS_OF_HABIT: u64 = 12;
+
 /// The walk goes no higher, so that a source that stops is clear again after as many good contacts.
 const NET_PROBES_MAX: i64 = 40;
 
@@ -113,9 +117,12 @@ impl Scans {
         if is_habit(service, window, start, Counter::total) {
             found.evidence.insert("seen_while_learning", Fact::Text("yes".into()));
         }
+        let is_refused_often = || {
+            window.measure(Measure::RejectedOut) > 1
+                && are_known_doors(service, &probes, found.kind)
+        };
         let is_usual = is_habit(service, window, start, |counter| counter.clean)
-            && window.measure(Measure::RejectedOut) > 1
-            && are_known_doors(service, &probes, found.kind);
+            && (are_outside(&probes) && window.measure(Measure::Fanout) > 1 || is_refused_often());
         Some(Scan { deviation: found, is_usual })
     }
 
@@ -158,6 +165,9 @@ impl Source {
             self.contacts.pop_last();
         }
         let is_probe = c.is_bare();
+        if is_probe && is_icmp && c.answered > 0 && pings_many(service) {
+            return None;
+        }
         self.net =
             if is_probe { (self.net + 1).min(NET_PROBES_MAX) } else { (self.net - 1).max(0) };
         Some(is_probe)
@@ -171,6 +181,19 @@ fn is_learned(service: Option<&ServiceEvidence>, c: &Conversation) -> bool {
     service
         .and_then(|service| service.edges.get(&key))
         .is_some_and(|edge| edge.windows.clean > 0 && edge.established.clean > 0)
+}
+
+/// Whether the service pings others as a habit, as monitoring does: one more that answers is one more that
+/// is watched, while those that do not answer are probes still.
+fn pings_many(service: Option<&ServiceEvidence>) -> bool {
+    let Some(service) = service else { return false };
+    let is_ping =
+        |key: &EdgeKey| key.direction == Direction::Out && matches!(key.protocol, ICMP | ICMPV6);
+    let pinged = service
+        .edges
+        .unordered()
+        .filter(|(key, edge)| is_ping(key) && edge.established.clean >= PINGS_OF_HABIT);
+    pinged.take(PINGED_MIN).count() == PINGED_MIN
 }
 
 /// Whether the service asked, and was refused, half as much on several days before, by the windows that
@@ -194,6 +217,13 @@ fn is_habit(
         half == 0 || days.len() >= HABIT_DAYS_MIN
     };
     is_usual(Measure::Fanout) && is_usual(Measure::RejectedOut)
+}
+
+/// Whether nearly all of what was probed is outside, where new addresses are all there is: who asks around
+/// there every day, as relays of calls and crawlers do, does so again.
+fn are_outside(probes: &[&Conversation]) -> bool {
+    let n_outside = probes.iter().filter(|c| c.server.workload().is_none()).count();
+    n_outside as f64 >= KNOWN_DOORS_MIN * probes.len() as f64
 }
 
 /// Whether nearly all of what was probed had been knocked at before, without an answer, in windows that

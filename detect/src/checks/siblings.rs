@@ -26,6 +26,9 @@ const RATIO_MAX: f64 = 100.0;
 /// Siblings share so many edges at least.
 const SHARED_MIN: usize = 5;
 
+/// Of ten things that workloads without a role share, so many are most.
+const MOST_OF_TEN: usize = 8;
+
 /// However many ports of a server nobody else asks for, it counts this often.
 const SERVER_COUNTS_MAX: usize = 2;
 
@@ -37,6 +40,9 @@ const ABSENT_SECS: i64 = 2 * 3600;
 
 /// Who has more edges than this has no habits to compare.
 const EDGES_MAX: usize = 64;
+
+/// The first of the ports that Linux gives to who asks for any.
+const EPHEMERAL_PORTS: u16 = 32_768;
 
 /// Addresses remembered per edge.
 const ADDRESSES_MAX: usize = 8;
@@ -72,6 +78,8 @@ pub(crate) struct Member {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Contact {
     pub(crate) peer: Arc<str>,
+    /// As it was asked first.
+    pub(crate) port: u16,
     pub(crate) first: i64,
     pub(crate) last: i64,
     pub(crate) untold: u64,
@@ -108,7 +116,12 @@ impl Siblings {
     }
 
     /// Judges one workload's window, which was noted.
-    pub(crate) fn check(&mut self, window: &WorkloadWindow<'_>, start: i64) -> Vec<Deviation> {
+    pub(crate) fn check(
+        &mut self,
+        baseline: &Baseline,
+        window: &WorkloadWindow<'_>,
+        start: i64,
+    ) -> Vec<Deviation> {
         let Some(member) = self.members.get(&window.name) else { return Vec::new() };
         let has_news = member.grown == start || (member.is_told && member.last == start);
         if !has_news || member.edges.len() > EDGES_MAX {
@@ -118,6 +131,8 @@ impl Siblings {
         let others: BTreeSet<&Edge> =
             siblings.iter().flat_map(|sibling| sibling.edges.keys()).collect();
         let edges = member.edges.keys().filter(|edge| !others.contains(edge));
+        // Who began with it is met in an order of chance.
+        let edges = edges.filter(|(peer, ..)| !novelty::is_newborn(baseline, peer, start, 0));
         let alone: BTreeSet<Edge> = edges.cloned().collect();
         if siblings.is_empty() || alone.is_empty() {
             return Vec::new();
@@ -136,10 +151,11 @@ impl Siblings {
             let Some(member) = self.members.get_mut(&workload_key(&told.workload)) else {
                 continue;
             };
-            let is_its = |edge: &Edge| Some(edge.1) == told.port && Some(edge.2) == told.protocol;
-            let edges = member.edges.iter_mut().filter(|(edge, _)| is_its(edge));
+            let edges = member.edges.iter_mut().filter(|(edge, _)| Some(edge.2) == told.protocol);
             let contacts = edges.filter_map(|(_, contacts)| contacts.get_mut(&told.peer_address?));
-            for contact in contacts.filter(|contact| contact.peer == told.peer) {
+            for contact in contacts
+                .filter(|contact| contact.peer == told.peer && Some(contact.port) == told.port)
+            {
                 (contact.untold, contact.bytes_out, contact.bytes_in) = (0, 0, 0);
             }
         }
@@ -160,7 +176,7 @@ impl Siblings {
             let is_peer = if member.role_known {
                 other.role_known && other.service == member.service
             } else {
-                !other.role_known
+                !other.role_known && member.began_like(other)
             };
             is_peer
                 && start - other.last <= ABSENT_SECS
@@ -217,6 +233,23 @@ impl Member {
         }
     }
 
+    /// Whether it did mostly what the other does until it had done most of that. A workload that differs
+    /// from the start has another role; one that parts from what it shared is what is looked for.
+    fn began_like(&self, other: &Self) -> bool {
+        let first =
+            |contacts: &BTreeMap<Address, Contact>| contacts.values().map(|c| c.first).min();
+        let begun = |is_shared: bool| {
+            let edges = self.edges.iter();
+            let of = edges.filter(move |(edge, _)| other.edges.contains_key(*edge) == is_shared);
+            of.filter_map(|(_, contacts)| first(contacts))
+        };
+        let mut shared: Vec<i64> = begun(true).collect();
+        shared.sort_unstable();
+        let most = shared.len() * MOST_OF_TEN / 10;
+        let Some(&until) = shared.get(most) else { return false };
+        begun(false).filter(|&first| first <= until).count() <= most
+    }
+
     /// How many of these edges count: two of a server at most.
     fn weight(&self, edges: &BTreeSet<Edge>) -> usize {
         let mut of_server: BTreeMap<Address, usize> = BTreeMap::new();
@@ -244,6 +277,8 @@ impl Member {
 
     fn add_contact(&mut self, key: &EdgeKey, c: &Conversation) {
         let (peer, port, protocol) = identity(key);
+        // What is opened for one run has a port of that run: it is the same thing on each of them.
+        let port = if key.is_inside() { port.min(EPHEMERAL_PORTS) } else { port };
         let contacts = self.edges.entry((Arc::from(peer), port, protocol)).or_default();
         if contacts.len() >= ADDRESSES_MAX && !contacts.contains_key(&c.server.address) {
             return;
@@ -254,6 +289,7 @@ impl Member {
             *grown = last;
             Contact {
                 peer: Arc::clone(&key.peer),
+                port: key.port,
                 first: c.first,
                 last: c.last,
                 untold: 0,
@@ -319,7 +355,7 @@ fn deviation(
         workload: Arc::clone(&window.workload),
         peer: Arc::clone(&contact.peer),
         peer_address: Some(address),
-        port: Some(edge.1),
+        port: Some(contact.port),
         protocol: Some(edge.2),
         direction: Direction::Out,
         first: contact.first,

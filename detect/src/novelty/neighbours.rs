@@ -39,6 +39,45 @@ pub(super) fn place(key: &EdgeKey) -> Option<Neighbourhood> {
     Some((allotment(&key.peer)?, key.port, key.protocol))
 }
 
+/// A block of addresses outside that one vendor is likely to have to itself, and a port: a /20, and of IPv6
+/// a /44.
+pub(crate) struct VendorPlace<'a> {
+    key: &'a EdgeKey,
+    /// What the names of all its networks begin with.
+    beginning: &'a str,
+    block: IpAddr,
+}
+
+pub(crate) fn vendor_place(key: &EdgeKey) -> Option<VendorPlace<'_>> {
+    if key.direction != Direction::Out {
+        return None;
+    }
+    let block = vendor_block(&key.peer)?;
+    let end = match block {
+        IpAddr::V4(_) => key.peer.match_indices('.').nth(1)?.0,
+        IpAddr::V6(_) => key.peer.find(':')?,
+    };
+    Some(VendorPlace { key, beginning: key.peer.get(..=end)?, block })
+}
+
+impl VendorPlace<'_> {
+    /// Whether an edge goes there.
+    pub(crate) fn has(&self, other: &EdgeKey) -> bool {
+        let port = |key: &EdgeKey| (key.direction, key.port, key.protocol);
+        port(other) == port(self.key)
+            && other.peer.starts_with(self.beginning)
+            && vendor_block(&other.peer) == Some(self.block)
+    }
+}
+
+fn vendor_block(peer: &str) -> Option<IpAddr> {
+    let (address, _) = peer.split_once('/')?;
+    Some(match address.parse().ok()? {
+        IpAddr::V4(address) => IpAddr::V4((u32::from(address) >> 12 << 12).into()),
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 84 << 84).into()),
+    })
+}
+
 /// The block of addresses that a network outside is likely to be allotted from: a /16, and of IPv6 a /32.
 fn allotment(peer: &str) -> Option<(bool, [u8; 4])> {
     let (address, _) = peer.split_once('/')?;
@@ -52,4 +91,28 @@ fn allotment(peer: &str) -> Option<(bool, [u8; 4])> {
             (true, [a, b, c, d])
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(peer: &str, port: u16) -> EdgeKey {
+        EdgeKey { direction: Direction::Out, peer: peer.into(), port, protocol: 6 }
+    }
+
+    #[test]
+    fn a_vendors_place_is_a_block_and_a_port() {
+        let key = to("203.0.144.0/24", 443);
+        let place = vendor_place(&key).unwrap();
+        assert!(place.has(&to("203.0.159.0/24", 443)));
+        assert!(!place.has(&to("203.0.160.0/24", 443)), "the next block");
+        assert!(!place.has(&to("203.0.145.0/24", 80)));
+        assert!(!place.has(&EdgeKey { direction: Direction::In, ..to("203.0.145.0/24", 443) }));
+        let key = to("2001:db8:7::/48", 443);
+        let place = vendor_place(&key).unwrap();
+        assert!(place.has(&to("2001:db8:f::/48", 443)) && !place.has(&to("2001:db8:10::/48", 443)));
+        assert!(vendor_place(&to("svc:db", 443)).is_none());
+        assert!(vendor_place(&to("aws:S3", 443)).is_none());
+    }
 }

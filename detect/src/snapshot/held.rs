@@ -22,6 +22,7 @@ pub(super) struct WireHeld {
 enum WireClass {
     Novelty,
     Level,
+    Siblings,
 }
 
 impl From<Class> for WireClass {
@@ -29,6 +30,7 @@ impl From<Class> for WireClass {
         match class {
             Class::Novelty => Self::Novelty,
             Class::Level => Self::Level,
+            Class::Siblings => Self::Siblings,
         }
     }
 }
@@ -38,6 +40,7 @@ impl From<WireClass> for Class {
         match wire {
             WireClass::Novelty => Self::Novelty,
             WireClass::Level => Self::Level,
+            WireClass::Siblings => Self::Siblings,
         }
     }
 }

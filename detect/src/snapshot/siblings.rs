@@ -30,6 +30,9 @@ struct WireContact {
     edge: (String, u16, u8),
     address: String,
     peer: String,
+    /// Of states that did not note it: none that is told.
+    #[serde(default)]
+    port: u16,
     first: i64,
     last: i64,
     untold: u64,
@@ -44,6 +47,7 @@ pub(super) fn to_wire((workload, member): (&Arc<str>, &Member)) -> WireMember {
             edge: (peer.to_string(), *port, *protocol),
             address: address.to_string(),
             peer: contact.peer.to_string(),
+            port: contact.port,
             first: contact.first,
             last: contact.last,
             untold: contact.untold,
@@ -79,6 +83,7 @@ pub(super) fn from_wire(wire: WireMember) -> Result<(Arc<str>, Member), Snapshot
         let contacts = member.edges.entry((peer.into(), port, protocol)).or_default();
         let read = Contact {
             peer: contact.peer.into(),
+            port: contact.port,
             first: time(PART, contact.first)?,
             last: time(PART, contact.last)?,
             untold: contact.untold,

@@ -2,10 +2,11 @@
 
 use super::*;
 
-fn contact(peer: &str) -> Contact {
+fn contact(peer: &str, port: u16) -> Contact {
     let (untold, bytes_out, bytes_in) = (1, 100, 100);
     Contact {
         peer: peer.into(),
+        port,
         first: 0,
         last: 9,
         untold,
@@ -19,7 +20,7 @@ fn contact(peer: &str) -> Contact {
 fn member(edges: &[(&str, u16)]) -> Member {
     let edges = edges.iter().map(|&(peer, port)| {
         let address = Address::from(u128::from(peer.as_bytes()[0]));
-        ((Arc::from(peer), port, 6), BTreeMap::from([(address, contact(peer))]))
+        ((Arc::from(peer), port, 6), BTreeMap::from([(address, contact(peer, port))]))
     });
     Member {
         service: "x".into(),
@@ -84,4 +85,19 @@ fn what_a_told_sibling_does_alone_is_not_how_siblings_are() {
 fn who_shares_little_is_no_sibling() {
     let stranger = member(&[("d", 53), ("x", 1), ("y", 2), ("z", 3), ("w", 4), ("v", 5)]);
     assert_eq!(chance_of(&with(&[("f", 445)]), &[stranger]), None);
+}
+
+#[test]
+fn who_differs_from_the_start_has_another_role() {
+    let more: Vec<(&'static str, u16)> =
+        ["f", "g", "h", "i", "j", "k", "l"].into_iter().map(|peer| (peer, 80)).collect();
+    let mut odd = with(&more);
+    assert_eq!(chance_of(&odd, &[with(&[])]), None, "it began with as much of its own");
+    for (edge, contacts) in &mut odd.edges {
+        let is_later = edge.1 == 80;
+        contacts.values_mut().for_each(|contact| contact.first = i64::from(is_later) * 900);
+    }
+    assert!(chance_of(&odd, &[with(&[])]).unwrap() <= P_MAX, "it parted from its siblings");
+    odd.role_known = true;
+    assert_eq!(chance_of(&odd, &[with(&[])]), None, "of another service than theirs");
 }
