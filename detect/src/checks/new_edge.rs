@@ -28,6 +28,9 @@ const BIRTH_P_MAX: f64 = 0.05;
 /// The same where somebody gave the newborn a role: that is how services are launched.
 const LAUNCH_P_MAX: f64 = 0.01;
 
+/// Of the edges to the outside so many tell which ports a service uses there.
+const OUTSIDE_SAMPLE_MIN: usize = 50;
+
 /// Ports that administer hosts are what intruders move by, and AWS's services what everybody uses.
 const ADMIN_WEIGHT: f64 = 3.0;
 const AWS_WEIGHT: f64 = 0.3;
@@ -130,12 +133,29 @@ fn what_is_new(evidence: &ServiceEvidence, key: &EdgeKey) -> Option<Novel> {
         return None;
     }
     if !novelty::is_known(evidence, key) {
-        // Who is come to by more networks than are kept may have served it to one that is not.
-        let is_sure = class != Novel::Served || !evidence.edges.overflowed();
-        return is_sure.then_some(class);
+        return is_surely_new(evidence, class, key).then_some(class);
     }
     let is_network = class == Novel::OutsidePort && !novelty::is_visited(evidence, key);
     is_network.then_some(Novel::OutsideNetwork)
+}
+
+/// Whether what is not among the edges kept never was, as far as they can say.
+fn is_surely_new(evidence: &ServiceEvidence, class: Novel, key: &EdgeKey) -> bool {
+    let edges = &evidence.edges;
+    if !edges.overflowed() {
+        return true;
+    }
+    let is_outbound = |key: &EdgeKey| key.direction == Direction::Out && !key.is_inside();
+    match class {
+        // Who is come to by more networks than are kept may have served it to one that is not.
+        Novel::Served => false,
+        // A port that is used now and then is among a sample of what goes outside, if one is left.
+        Novel::OutsidePort | Novel::OutsideNetwork => {
+            let left = edges.unordered().filter(|(key, _)| is_outbound(key));
+            edges.covers(key) || left.take(OUTSIDE_SAMPLE_MIN).count() == OUTSIDE_SAMPLE_MIN
+        }
+        Novel::Inside => edges.covers(key),
+    }
 }
 
 /// How much likelier than a usual port inside it is to mean something.

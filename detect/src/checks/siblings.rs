@@ -107,7 +107,10 @@ impl Siblings {
                 continue;
             }
             let is_known = self.members.contains_key(&window.name);
-            if is_known || self.members.len() < MEMBERS_MAX {
+            // Of one that was there before this watch began, what it did first is not known.
+            let is_watched = is_known
+                || service.is_none_or(|service| service.workloads.get(&window.name).is_none());
+            if is_watched && (is_known || self.members.len() < MEMBERS_MAX) {
                 let fresh = || Member::new(&window.workload, start);
                 let name = Arc::clone(&window.name);
                 self.members.entry(name).or_insert_with(fresh).add(window, start);

@@ -81,14 +81,24 @@ fn clause(d: &FoundDeviation) -> String {
             let (ports, hosts) = (number("ports"), number("targets"));
             format!("scanned {ports} ports of {hosts} hosts ({} probes)", d.observed)
         }
-        Kind::PortScan => format!("scanned {peer} ({} probes)", d.observed),
-        Kind::Sweep => format!("swept {} hosts{port} ({} probes)", number("targets"), d.observed),
+        Kind::PortScan => format!("scanned {peer} ({})", n_of(d.observed, "probe")),
+        Kind::Sweep => {
+            format!(
+                "swept {}{port} ({})",
+                n_of(number("targets"), "host"),
+                n_of(d.observed, "probe")
+            )
+        }
         Kind::Beacon if d.is_inbound() => {
             format!("was called by {peer}{port} every {} s", number("period_secs"))
         }
         Kind::Beacon => format!("called {peer}{port} every {} s", number("period_secs")),
         Kind::Incident => "deviated".to_owned(),
     }
+}
+
+fn n_of(n: f64, what: &str) -> String {
+    if n < 2.0 { format!("one {what}") } else { format!("{n} {what}s") }
 }
 
 fn peer_text(address: Option<&str>, peer: &str) -> String {

@@ -164,6 +164,16 @@ impl<K: StableKey, V: Default, const N: usize> Bounded<K, V, N> {
         self.overflowed
     }
 
+    /// Whether a key that is not there never was: it would have been kept.
+    pub fn covers(&self, key: &K) -> bool {
+        if !self.overflowed {
+            return true;
+        }
+        let known = self.by_hash.last_key_value().map(|(&largest, _)| largest);
+        let largest = known.or_else(|| self.list.iter().map(|(key, _)| key.stable_hash()).max());
+        largest.is_some_and(|largest| key.stable_hash() <= largest)
+    }
+
     /// Restores whether the cap had cut keys before a snapshot.
     pub fn set_overflowed(&mut self) {
         self.overflowed = true;
@@ -213,6 +223,8 @@ mod tests {
             let mut merged = count(right);
             merged.merge(&count(left), |a, b| *a += b);
             prop_assert!(merged.len() <= 8);
+            let is_lost = |key: &&u32| merged.get(*key).is_none() && merged.covers(key);
+            prop_assert_eq!(keys.iter().find(is_lost), None, "what was counted and is not there was cut");
             prop_assert_eq!(merged, count(&keys));
         }
     }

@@ -113,6 +113,11 @@ impl Edges {
         self.kept.overflowed()
     }
 
+    /// Whether an edge that is not there never was, and was not cut by the cap.
+    pub fn covers(&self, key: &EdgeKey) -> bool {
+        self.kept.covers(key)
+    }
+
     /// Restores whether the cap had cut edges before a snapshot.
     pub fn set_overflowed(&mut self) {
         self.kept.set_overflowed();
