@@ -202,7 +202,7 @@ impl Beacons {
         let is_untold = |other: Address| {
             let bits = if other.is_v4() { 24 } else { 48 };
             let network = Outside::Prefix { network: other.prefix(bits), bits };
-            let peer = Party::Outside(network).peer_name().into();
+            let peer = Party::Outside(network).peer_name();
             let edge = EdgeKey { peer, ..edge.clone() };
             service.edges.get(&edge).is_some_and(|edge| edge.settled <= start - DAY_SECS)
         };

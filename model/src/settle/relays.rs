@@ -59,7 +59,7 @@ impl Relays {
     ) -> BTreeSet<Arc<str>> {
         let mut new = BTreeSet::new();
         for (number, observed) in observers.by_name() {
-            if !self.0.get(number).is_some_and(Seen::relays) {
+            if !self.0.get(number).copied().is_some_and(Seen::relays) {
                 continue;
             }
             let facts = EniFacts {
@@ -75,7 +75,7 @@ impl Relays {
 }
 
 impl Seen {
-    fn relays(&self) -> bool {
+    fn relays(self) -> bool {
         let share = f64::from(self.passed_on) / f64::from(self.conversations.max(1));
         self.passed_on >= PASSED_ON_MIN && share >= PASSED_ON_SHARE
     }

@@ -32,7 +32,9 @@ pub(super) fn choose(
         let key = gather_views(endpoints, observers, &sides, group, &mut views);
         if let Some(key) = key {
             let (client, server) = (endpoints.get(key.client), endpoints.get(key.server));
-            views.iter().for_each(|view| relays.note(view.number, view.vantage(), client, server));
+            for view in &views {
+                relays.note(view.number, view.vantage(), client, server);
+            }
         }
         conversations.extend(key.and_then(|key| conversation(endpoints, &mut sides, key, &views)));
     }

@@ -95,7 +95,9 @@ fn who_differs_from_the_start_has_another_role() {
     assert_eq!(chance_of(&odd, &[with(&[])]), None, "it began with as much of its own");
     for (edge, contacts) in &mut odd.edges {
         let is_later = edge.1 == 80;
-        contacts.values_mut().for_each(|contact| contact.first = i64::from(is_later) * 900);
+        for contact in contacts.values_mut() {
+            contact.first = i64::from(is_later) * 900;
+        }
     }
     assert!(chance_of(&odd, &[with(&[])]).unwrap() <= P_MAX, "it parted from its siblings");
     odd.role_known = true;
