@@ -31,6 +31,7 @@ const DAY_SECS: i64 = 86_400;
 
 /// What is judged, and how.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command")]
 pub(crate) struct Terms {
     pub(crate) scenarios: Vec<&'static Scenario>,
     /// Days learned before the judged ones.
