@@ -58,6 +58,9 @@ pub(crate) const RECORDS_LOST: &str = "records_lost";
 /// The evidence that it was siblings a deviation was judged by, and how many.
 pub(crate) const SIBLINGS: &str = "siblings";
 
+/// The evidence that everything counts that went to a peer, and for how long it has.
+pub(crate) const FIRST_MET: &str = "first_met_ago_secs";
+
 /// One piece of evidence: a number or a word.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -79,6 +82,7 @@ pub(crate) const FACTS: &[&str] = &[
     "clients_that_opened_it",
     "compared_with",
     "connections_since_first_seen",
+    "first_met_ago_secs",
     "from_this_peer_bytes",
     "gaps_between_the_last_calls",
     "history_of_28_days",
@@ -90,6 +94,7 @@ pub(crate) const FACTS: &[&str] = &[
     "net_probes",
     "new_things_in_28_days_and_now",
     "observations",
+    "one_destination_in_twenty_gets_bytes",
     "one_window_in_twenty_reaches_bytes",
     "peer_is_inside",
     "period_secs",
@@ -103,6 +108,7 @@ pub(crate) const FACTS: &[&str] = &[
     "siblings_edges",
     "siblings_edges_of_one_alone",
     "targets",
+    "this_edge_in_28_days_and_now",
     "to_this_peer_bytes",
     "unexplained_factor",
     "unit",

@@ -15,7 +15,7 @@ use crate::calibration::{self, Calibration, Class};
 use crate::checks::beacon::Beacons;
 use crate::checks::scan::Scans;
 use crate::checks::siblings::Siblings;
-use crate::checks::{Context, PROFILE_CHECKS, Peaks, Rises, Tails};
+use crate::checks::{Context, PROFILE_CHECKS, Peaks, Rises, Tails, history};
 use crate::deviation::{Deviation, Fact, Kind, RECORDS_LOST};
 use crate::episode::Episodes;
 use crate::novelty::{self, Novelty, Openers};
@@ -130,6 +130,9 @@ impl Judge {
         deviations.retain(|deviation| {
             calibration.is_news(activity.start, deviation, episodes.lift(deviation))
         });
+        for deviation in &mut deviations {
+            history::draw_edge(deviation, &self.baseline, &windows, activity.start);
+        }
         self.siblings.note_told(&deviations);
         let mut changed = BTreeSet::new();
         let mut flagged = Flagged::default();

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use model::baseline::is_inside;
 
 use crate::calibration::CALIBRATED_AFTER_DAYS;
-use crate::deviation::{Deviation, DeviationKey, Fact, Kind, RECORDS_LOST};
+use crate::deviation::{Deviation, DeviationKey, FIRST_MET, Fact, Kind, RECORDS_LOST};
 use crate::episode::{Episode, Episodes};
 use crate::finding::{Finding, FoundDeviation, FoundWorkload, SCHEMA, Severity};
 use crate::names::{ADMIN_PORTS, protocol};
@@ -222,7 +222,7 @@ fn techniques(ordered: &[FoundDeviation]) -> Vec<String> {
         (Kind::FanOut, _) => vec!["T1018"],
         (Kind::Flood, _) if is_admin(d) => vec!["T1110"],
         (Kind::Flood, _) => vec!["T1110", "T1499"],
-        (Kind::Volume, _) if d.evidence.contains_key("rose_by_factor") => {
+        (Kind::Volume, _) if is_slow(d) => {
             vec!["T1030", "T1041", "T1048"]
         }
         (Kind::Volume, _) => vec!["T1041", "T1048"],
@@ -234,6 +234,14 @@ fn techniques(ordered: &[FoundDeviation]) -> Vec<String> {
     };
     let ids: BTreeSet<&str> = ordered.iter().flat_map(of).collect();
     ids.into_iter().map(ToOwned::to_owned).collect()
+}
+
+/// Whether it took so long that no window of it need stand out.
+fn is_slow(deviation: &FoundDeviation) -> bool {
+    const SLOW_SECS: f64 = 6.0 * 3600.0;
+    let evidence = &deviation.evidence;
+    let is_long = |fact: &Fact| matches!(fact, Fact::Number(secs) if *secs >= SLOW_SECS);
+    evidence.contains_key("rose_by_factor") || evidence.get(FIRST_MET).is_some_and(is_long)
 }
 
 /// The GuardDuty finding type that says the nearest thing.

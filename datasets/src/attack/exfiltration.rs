@@ -19,6 +19,8 @@ pub(crate) struct Exfiltration {
     pub(crate) bytes_total: f64,
     pub(crate) drop_host: Host,
     n_uploads: usize,
+    /// When each upload begins where they keep no pace, in Unix seconds, oldest first.
+    at: Option<Vec<i64>>,
     rng: Rng,
 }
 
@@ -51,7 +53,23 @@ impl Exfiltration {
         mut rng: Rng,
     ) -> Self {
         let drop_host = stranger(rng.bits());
-        Self { from, label, start, secs, bytes_total, drop_host, n_uploads, rng }
+        Self { from, label, start, secs, bytes_total, drop_host, n_uploads, at: None, rng }
+    }
+
+    /// The same, whenever it suits.
+    pub(crate) fn at_any_time(mut self) -> Self {
+        let any = |rng: &mut Rng| self.start + rng.between(0, self.secs);
+        let mut at: Vec<i64> = (0..self.n_uploads).map(|_| any(&mut self.rng)).collect();
+        at.sort_unstable();
+        Self { at: Some(at), ..self }
+    }
+
+    /// How many uploads have begun by a time.
+    fn begun(&self, time: i64) -> usize {
+        match &self.at {
+            Some(at) => at.partition_point(|&begin| begin < time),
+            None => super::due(self.start, self.secs, self.n_uploads, time),
+        }
     }
 
     /// The same, to an IPv6 address.
@@ -62,8 +80,7 @@ impl Exfiltration {
 
 impl Source for Exfiltration {
     fn step(&mut self, now: &Moment, wire: &mut Wire) {
-        let turn = |time| super::due(self.start, self.secs, self.n_uploads, time);
-        for _ in turn(now.from)..turn(now.until) {
+        for _ in self.begun(now.from)..self.begun(now.until) {
             let rng = &mut self.rng;
             let to = (End::Outside(self.drop_host), 443);
             let Some(connection) = self.from.connection(now, rng, to, self.label) else {

@@ -149,10 +149,20 @@ fn turn_to_ipv6(setup: &mut Setup) {
 }
 
 pub(super) fn trickle(setup: &mut Setup) {
+    let trickle = slow_upload(setup);
+    setup.add(trickle);
+}
+
+pub(super) fn trickle_at_any_time(setup: &mut Setup) {
+    let trickle = slow_upload(setup).at_any_time();
+    setup.add(trickle);
+}
+
+fn slow_upload(setup: &Setup) -> Exfiltration {
     let start = setup.early_start();
     let secs = setup.options.end() - start - HOUR_SECS;
     let secs = secs.min(3 * DAY_SECS);
-    setup.add(Exfiltration::slow(setup.foothold(), (start, secs), setup.rng("exfiltration")));
+    Exfiltration::slow(setup.foothold(), (start, secs), setup.rng("exfiltration"))
 }
 
 pub(super) fn slow_boil(setup: &mut Setup) {

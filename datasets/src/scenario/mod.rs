@@ -89,7 +89,7 @@ const fn benign(name: &'static str, description: &'static str, lay: fn(&mut Setu
 }
 
 /// All scenarios.
-static SCENARIOS: [Scenario; 48] = [
+static SCENARIOS: [Scenario; 49] = [
     Scenario {
         services: 20,
         days: 7,
@@ -120,6 +120,8 @@ static SCENARIOS: [Scenario; 48] = [
     attack("beacon-slow", "the same, by the hour", attacks::beacon_slow).judged(2),
     attack("exfiltration", "a replica uploads a gigabyte to a stranger", attacks::exfiltration),
     attack("low-and-slow", "the same over three days, some megabytes at a time", attacks::trickle)
+        .judged(3),
+    attack("low-and-slow-irregular", "the same, by no clock", attacks::trickle_at_any_time)
         .judged(3),
     attack(
         "beacon-ipv6",

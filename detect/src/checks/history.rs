@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use model::baseline::{Histogram, Measure, ServiceEvidence, bucket_value};
+use model::baseline::{
+    Baseline, EDGE_DAYS, EdgeKey, Histogram, Measure, ServiceEvidence, WorkloadWindow,
+    bucket_value, workload_key,
+};
 
-use crate::deviation::Fact;
+use crate::deviation::{Deviation, Fact};
 
 /// The evidence's name where hours are drawn.
 pub(crate) const HOURS: &str = "history_of_48_hours_and_now";
@@ -18,10 +21,15 @@ pub(crate) const NEW_THINGS: &str = "new_things_in_28_days_and_now";
 /// The evidence's name where gaps between calls are drawn.
 pub(crate) const GAPS: &str = "gaps_between_the_last_calls";
 
+/// The evidence's name where one edge's days are drawn.
+pub(crate) const EDGE: &str = "this_edge_in_28_days_and_now";
+
 /// Gaps that are drawn: the last ones.
 const N_GAPS: usize = 48;
 
 const N_HOURS: i64 = 48;
+
+const DAY_SECS: i64 = 86_400;
 
 /// Nothing was observed.
 const NOTHING: char = '·';
@@ -77,6 +85,33 @@ pub(crate) fn of_measure(
         .get(&measure)
         .map_or_else(BTreeMap::new, |histogram| largest_by_hour(histogram, now - N_HOURS, now));
     line_and_now((now - N_HOURS..now).map(|hour| largest.get(&hour).copied()), observed as f64)
+}
+
+/// Draws what the service's edge that a deviation is about carried in the largest window of each day
+/// before this one, and after a bar in this window. What is about no single edge gets nothing.
+pub(crate) fn draw_edge(
+    deviation: &mut Deviation,
+    baseline: &Baseline,
+    windows: &[WorkloadWindow<'_>],
+    start: i64,
+) {
+    let Some(key) = edge_of(deviation) else { return };
+    let (service, name) = (&deviation.workload.service, workload_key(&deviation.workload));
+    let of_workload = windows.iter().find(|w| w.workload.service == *service && w.name == name);
+    let carried = of_workload.and_then(|window| window.edges().find(|(other, _)| **other == key));
+    let Some((_, conversations)) = carried else { return };
+    let now: u64 = conversations.iter().map(|c| c.bytes_out.saturating_add(c.bytes_in)).sum();
+    let edge = baseline.service(service).and_then(|service| service.edges.get(&key));
+    let today = start.div_euclid(DAY_SECS);
+    let before = (today - EDGE_DAYS as i64..today)
+        .map(|day| edge.and_then(|edge| edge.days.largest(day)).map(|bytes| bytes as f64));
+    deviation.evidence.insert(EDGE, line_and_now(before, now as f64));
+}
+
+fn edge_of(deviation: &Deviation) -> Option<EdgeKey> {
+    let (port, protocol) = (deviation.port?, deviation.protocol?);
+    let peer = std::sync::Arc::clone(&deviation.peer);
+    Some(EdgeKey { direction: deviation.direction, peer, port, protocol })
 }
 
 fn largest_by_hour(histogram: &Histogram, from: i64, until: i64) -> BTreeMap<i64, f64> {

@@ -11,6 +11,7 @@ mod fan_out;
 mod flood;
 pub(crate) mod history;
 mod level;
+mod low_and_slow;
 mod new_edge;
 mod outside_volume;
 pub mod regular;
@@ -68,6 +69,7 @@ pub type ProfileCheck = fn(&mut Context<'_>, &WorkloadWindow<'_>) -> Vec<Deviati
 pub const PROFILE_CHECKS: &[(Kind, ProfileCheck)] = &[
     (Kind::NewPeer, new_edge::check),
     (Kind::Volume, outside_volume::check),
+    (Kind::Volume, low_and_slow::check),
     (Kind::Volume, drift::check),
     (Kind::DeniedSpike, denied_spike::check),
     (Kind::FanOut, fan_out::check),

@@ -32,10 +32,10 @@ const FAMILIAR_WINDOWS: u64 = 12;
 const FAMILIAR_SECS: i64 = 24 * 3600;
 
 /// A service needs this many edges to the Internet to be compared with itself.
-const OWN_EDGES_MIN: usize = 20;
+pub(super) const OWN_EDGES_MIN: usize = 20;
 
 /// How likely an unfamiliar address is at most taken to be: that it is one is evidence of its own.
-const UNFAMILIAR_P: f64 = 0.01;
+pub(super) const UNFAMILIAR_P: f64 = 0.01;
 
 /// What was told this long ago is over, or has become usual.
 const TOLD_SECS: i64 = 7 * 24 * 3600;
@@ -117,7 +117,7 @@ fn is_familiar(context: &Context<'_>, window: &WorkloadWindow<'_>, main: &Conver
     })
 }
 
-fn is_internet(conversation: &Conversation) -> bool {
+pub(super) fn is_internet(conversation: &Conversation) -> bool {
     matches!(conversation.server.party, Party::Outside(Outside::Prefix { .. }))
 }
 

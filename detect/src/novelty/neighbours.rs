@@ -15,7 +15,7 @@ pub(crate) fn is_neighbour_known(evidence: &ServiceEvidence, key: &EdgeKey) -> b
         && evidence
             .edges
             .unordered()
-            .any(|(other, edge)| place(other) == place_of_key && is_there(edge))
+            .any(|(other, edge)| other != key && place(other) == place_of_key && is_there(edge))
 }
 
 /// When a service first was in each block of addresses by each port, Unix seconds.

@@ -11,7 +11,7 @@ use super::rhythms::{rate_from_wire, rate_to_wire, source_from_wire, source_to_w
 use super::run::{self, Run, TakenFile};
 use crate::checks::history;
 use crate::checks::scan::Source;
-use crate::deviation::{FACTS, Kind, SIBLINGS};
+use crate::deviation::{FACTS, FIRST_MET, Kind, SIBLINGS};
 use crate::episode::tests::{deviation, replica};
 use crate::episode::{Episode, Episodes};
 use crate::novelty::{Novel, Novelty, Rate};
@@ -96,13 +96,14 @@ fn positions_and_tags_are_read_as_they_were_written() {
 }
 
 /// The sources of the checks: what they write is what has to be known.
-const CHECKS: [&str; 10] = [
+const CHECKS: [&str; 11] = [
     include_str!("../checks/beacon.rs"),
     include_str!("../checks/denied_spike.rs"),
     include_str!("../checks/drift.rs"),
     include_str!("../checks/fan_out.rs"),
     include_str!("../checks/flood.rs"),
     include_str!("../checks/level.rs"),
+    include_str!("../checks/low_and_slow.rs"),
     include_str!("../checks/new_edge.rs"),
     include_str!("../checks/outside_volume.rs"),
     include_str!("../checks/scan.rs"),
@@ -129,7 +130,8 @@ fn every_fact_of_a_check_is_known_by_name() {
     let unknown: Vec<&String> =
         used.iter().filter(|name| !FACTS.contains(&name.as_str())).collect();
     assert!(unknown.is_empty(), "list them in `FACTS`, or no state can hold them: {unknown:?}");
-    for name in [history::HOURS, history::DAYS, history::NEW_THINGS, history::GAPS, SIBLINGS] {
+    let drawn = [history::HOURS, history::DAYS, history::NEW_THINGS, history::GAPS, history::EDGE];
+    for name in drawn.into_iter().chain([SIBLINGS, FIRST_MET]) {
         assert!(FACTS.contains(&name), "{name}");
     }
     assert!(FACTS.is_sorted(), "they are listed in order");

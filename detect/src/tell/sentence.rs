@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Tactic;
-use crate::deviation::{Fact, Kind, SIBLINGS};
+use crate::deviation::{FIRST_MET, Fact, Kind, SIBLINGS};
 use crate::finding::{Finding, FoundDeviation};
 
 /// The sentence for a finding and its deviations, the weightiest first.
@@ -67,6 +67,11 @@ fn clause(d: &FoundDeviation) -> String {
             bytes(d.observed),
             number("rose_by_factor")
         ),
+        Kind::Volume if d.evidence.contains_key(FIRST_MET) => format!(
+            "sent {} to {peer}{port} within {}, where nobody had been before",
+            bytes(d.observed),
+            span(number(FIRST_MET)),
+        ),
         Kind::Volume => {
             format!("sent {} to the outside in one window, most to {peer}{port}", bytes(d.observed))
         }
@@ -110,6 +115,16 @@ fn peer_text(address: Option<&str>, peer: &str) -> String {
         Some(address) => address.to_owned(),
         None => name.to_owned(),
     }
+}
+
+/// A time span as people say it.
+fn span(secs: f64) -> String {
+    let (unit, secs_each) = match secs {
+        ..7200.0 => ("min", 60.0),
+        ..172_800.0 => ("h", 3600.0),
+        _ => ("days", 86_400.0),
+    };
+    format!("{} {unit}", (secs / secs_each).ceil())
 }
 
 /// Bytes as people say them, powers of a thousand.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
 
 use super::bounded::{Bounded, StableKey};
+use super::days::EdgeDays;
 use super::edges::Edges;
 use super::histogram::Histogram;
 use crate::identity::{Directory, Party};
@@ -182,6 +183,8 @@ pub struct EdgeEvidence {
     pub bytes_in: Counter,
     /// Connections rejected.
     pub rejected: Counter,
+    /// What it carried day by day.
+    pub days: EdgeDays,
 }
 
 impl Default for EdgeEvidence {
@@ -197,6 +200,7 @@ impl Default for EdgeEvidence {
             bytes_out: none,
             bytes_in: none,
             rejected: none,
+            days: EdgeDays::default(),
         }
     }
 }
@@ -213,6 +217,7 @@ impl EdgeEvidence {
         self.bytes_out.merge(&other.bytes_out);
         self.bytes_in.merge(&other.bytes_in);
         self.rejected.merge(&other.rejected);
+        self.days.merge(&other.days);
     }
 }
 

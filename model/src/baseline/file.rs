@@ -12,7 +12,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    Int64Builder, StringBuilder, UInt8Builder, UInt16Builder, UInt64Builder,
+    BinaryBuilder, Int64Builder, StringBuilder, UInt8Builder, UInt16Builder, UInt64Builder,
 };
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt8Type, UInt16Type, UInt64Type};
@@ -25,12 +25,15 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 
+use super::days::EdgeDays;
 use super::evidence::{
     Baseline, Counter, Direction, EdgeKey, Learned, Measure, RangesUse, ServiceEvidence,
 };
 
 /// The version this program writes.
 pub const FORMAT_VERSION: u32 = 1;
+
+const HOURS_OF_DAY: i64 = 24;
 
 const HEADER_KEY: &str = "tidegate.baseline";
 
@@ -92,6 +95,7 @@ struct Columns {
     first: Int64Builder,
     last: Int64Builder,
     settled: Int64Builder,
+    days: BinaryBuilder,
     counters: [UInt64Builder; N_COUNTERS],
 }
 
@@ -112,6 +116,7 @@ struct Row<'a> {
     first: Option<i64>,
     last: Option<i64>,
     settled: Option<i64>,
+    days: Option<&'a [u8]>,
     counters: [Counter; 6],
 }
 
@@ -128,6 +133,7 @@ impl Columns {
         self.first.append_option(row.first);
         self.last.append_option(row.last);
         self.settled.append_option(row.settled);
+        self.days.append_option(row.days);
         for (pair, counter) in self.counters.chunks_exact_mut(2).zip(row.counters) {
             pair[0].append_value(counter.clean);
             pair[1].append_value(counter.flagged);
@@ -147,6 +153,7 @@ impl Columns {
             ("first".into(), Arc::new(self.first.finish())),
             ("last".into(), Arc::new(self.last.finish())),
             ("settled".into(), Arc::new(self.settled.finish())),
+            ("days".into(), Arc::new(self.days.finish())),
         ];
         for (name, pair) in COUNTERS.iter().zip(self.counters.chunks_exact_mut(2)) {
             columns.push(((*name).into(), Arc::new(pair[0].finish())));
@@ -253,8 +260,11 @@ fn push_service(columns: &mut Columns, name: &str, service: &ServiceEvidence) {
         columns.push(&Row { what: "workload", name: Some(workload), first, last, ..base() });
     }
     for (key, edge) in service.edges.iter() {
+        let (newest_day, days) = edge.days.parts();
         columns.push(&Row {
             what: "edge",
+            hour: newest_day.checked_mul(HOURS_OF_DAY),
+            days: Some(days),
             name: Some(key.direction.name()),
             peer: Some(&key.peer),
             port: Some(key.port),
@@ -344,6 +354,13 @@ impl Reader<'_> {
         array.is_valid(row).then(|| array.value(row))
     }
 
+    /// An edge's days; older files have none.
+    fn days(&self, row: usize) -> Option<EdgeDays> {
+        let array = self.batch.column_by_name("days")?.as_binary_opt::<i32>()?;
+        let newest = self.number::<Int64Type>("hour", row)?.div_euclid(HOURS_OF_DAY);
+        EdgeDays::of_parts(newest, array.is_valid(row).then(|| array.value(row))?)
+    }
+
     fn counter(&self, column: &str, row: usize) -> Counter {
         let part = |name: &str| self.number::<UInt64Type>(name, row).unwrap_or(0);
         Counter { clean: part(column), flagged: part(&format!("{column}_flagged")) }
@@ -421,6 +438,7 @@ impl Reader<'_> {
         edge.bytes_out = self.counter("bytes_out", row);
         edge.bytes_in = self.counter("bytes_in", row);
         edge.rejected = self.counter("rejected", row);
+        edge.days = self.days(row).unwrap_or_default();
         Some(())
     }
 }

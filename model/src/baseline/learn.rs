@@ -8,6 +8,8 @@ use super::evidence::{Baseline, Counter, EdgeKey, Measure};
 use super::window::{WorkloadWindow, workload_windows};
 use crate::activity::{Activity, Conversation};
 
+const DAY_SECS: i64 = 86_400;
+
 /// What was flagged when a window was judged: workloads, and single edges of theirs.
 #[derive(Clone, Debug, Default)]
 pub struct Flagged {
@@ -82,11 +84,17 @@ fn learn_workload(
         }
         let is_knock = is_scanner && conversations.iter().all(|c| c.is_bare());
         let flag = is_knock || flagged_edges.is_some_and(|edges| edges.contains(key));
-        service.edges.grow(key, |edge| learn_edge(edge, conversations, flag));
+        let day = activity.start.div_euclid(DAY_SECS);
+        service.edges.grow(key, |edge| learn_edge(edge, day, conversations, flag));
     }
 }
 
-fn learn_edge(edge: &mut super::EdgeEvidence, conversations: &[&Conversation], is_flagged: bool) {
+fn learn_edge(
+    edge: &mut super::EdgeEvidence,
+    day: i64,
+    conversations: &[&Conversation],
+    is_flagged: bool,
+) {
     let sum = |of: fn(&Conversation) -> u64| conversations.iter().map(|c| of(c)).sum::<u64>();
     for conversation in conversations {
         edge.first = edge.first.min(conversation.first);
@@ -100,7 +108,9 @@ fn learn_edge(edge: &mut super::EdgeEvidence, conversations: &[&Conversation], i
         edge.settled = edge.settled.min(first.unwrap_or(i64::MAX));
     }
     edge.connections.add(sum(|c| c.attempts), is_flagged);
-    edge.bytes_out.add(sum(|c| c.bytes_out), is_flagged);
-    edge.bytes_in.add(sum(|c| c.bytes_in), is_flagged);
+    let (out, back) = (sum(|c| c.bytes_out), sum(|c| c.bytes_in));
+    edge.bytes_out.add(out, is_flagged);
+    edge.bytes_in.add(back, is_flagged);
+    edge.days.note(day, out.saturating_add(back));
     edge.rejected.add(sum(Conversation::rejected), is_flagged);
 }

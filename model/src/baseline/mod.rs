@@ -6,6 +6,7 @@
 
 mod bounded;
 mod buckets;
+mod days;
 mod derived;
 mod edges;
 mod evidence;
@@ -15,6 +16,7 @@ mod learn;
 mod window;
 
 pub use buckets::{Bucket, bucket_of, bucket_value};
+pub use days::{EDGE_DAYS, EdgeDays};
 pub use derived::{HourOfWeek, Tail, TailModel, volume_tail};
 pub use edges::{Edges, PortEvidence};
 pub use evidence::{
