@@ -3,8 +3,9 @@
 //! No window of it stands out, and no day of the service need to. So everything counts that went to a
 //! destination since it was first met, as bytes a day, against what the service's other destinations on the
 //! Internet get; with too few of them, against the estate's. How rare it is to meet a network counts in, as it
-//! does in [`super::outside_volume`]. It asks of a destination what it got and of a workload nothing, so
-//! who has no history yet is judged too. ATT&CK T1030, T1041, T1048.
+//! does in [`super::outside_volume`], and how rare that what gets so much is one service's alone (Krichevsky
+//! and Trofimov). It asks of a destination what it got and of a workload nothing, so who has no history yet is
+//! judged too. ATT&CK T1030, T1041, T1048.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,9 @@ const NEW_SECS: i64 = 4 * DAY_SECS;
 const ESTATES_SECS: i64 = DAY_SECS;
 const OTHERS_MIN: usize = 2;
 const OTHERS_SHARE: f64 = 0.1;
+
+/// So much of what it gets is nearly as much.
+const NEARLY: f64 = 0.1;
 
 /// What went to a new destination so far.
 struct Trickle<'a> {
@@ -129,16 +133,12 @@ fn judge(
     trickle: &Trickle<'_>,
     floor: u64,
 ) -> Option<Level> {
-    let mut usual = bytes_per_day(service, trickle.key);
-    if usual.len() < OWN_EDGES_MIN {
-        let services = context.baseline.services.unordered();
-        usual = services.flat_map(|(_, service)| bytes_per_day(service, trickle.key)).collect();
-    }
-    let model = TailModel::of_values(&usual)?;
+    let usual = usual(context.baseline, service, trickle);
+    let model = TailModel::of_values(&usual.per_day)?;
     let question = Question {
         observed: trickle.per_day(),
         hour_of_week: 0,
-        p_max: LEVEL_P_MAX / rarity(context, (window, service), trickle),
+        p_max: LEVEL_P_MAX / (rarity(context, (window, service), trickle) * usual.alone),
         floor: floor as f64,
     };
     let now = window.measure(Measure::BytesOutside);
@@ -165,20 +165,61 @@ fn rarity(
     (rate.p_value() * expected).min(UNFAMILIAR_P)
 }
 
-/// What a service sends to each other destination on the Internet, as bytes a day.
-fn bytes_per_day(service: &ServiceEvidence, but: &EdgeKey) -> Vec<u64> {
-    let per_day = |edge: &EdgeEvidence| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share")]
-        let bytes = (edge.bytes_out.clean as f64 / days(edge.last - edge.first)) as u64;
-        bytes
+/// What other destinations get.
+struct Usual {
+    /// Bytes a day.
+    per_day: Vec<u64>,
+    /// The chance that one that gets as much or nearly so is one service's alone, as this one is: it is mostly
+    /// vendors that get much, and they are many services'.
+    alone: f64,
+}
+
+/// What the service's other destinations get, or with too few of them the estate's.
+fn usual(baseline: &Baseline, service: &ServiceEvidence, trickle: &Trickle<'_>) -> Usual {
+    let mut others: Vec<_> = destinations(service, trickle.key).collect();
+    if others.len() < OWN_EDGES_MIN {
+        let services = baseline.services.unordered();
+        others = services.flat_map(|(_, service)| destinations(service, trickle.key)).collect();
+    }
+    let nearly = NEARLY * trickle.per_day() as f64;
+    let large = others.iter().filter(|(_, edge)| per_day(edge) as f64 >= nearly);
+    let (mut n_large, mut n_alone) = (0, 0);
+    for (key, _) in large {
+        n_large += 1;
+        n_alone += u32::from(is_of_one(baseline, key));
+    }
+    Usual {
+        per_day: others.iter().map(|(_, edge)| per_day(edge)).collect(),
+        alone: (f64::from(n_alone) + 0.5) / (f64::from(n_large) + 1.0),
+    }
+}
+
+/// Whether one service alone goes somewhere.
+fn is_of_one(baseline: &Baseline, key: &EdgeKey) -> bool {
+    let goes = |service: &ServiceEvidence| {
+        service.edges.get(key).is_some_and(|edge| edge.established.clean > 0)
     };
-    let on_internet = service.edges.unordered().filter(|(key, edge)| {
+    baseline.services.unordered().filter(|(_, service)| goes(service)).take(2).count() < 2
+}
+
+/// A service's other destinations on the Internet.
+fn destinations<'a>(
+    service: &'a ServiceEvidence,
+    but: &EdgeKey,
+) -> impl Iterator<Item = (&'a EdgeKey, &'a EdgeEvidence)> {
+    service.edges.unordered().filter(|(key, edge)| {
         key.direction == Direction::Out
             && key.peer.contains('/')
             && key.peer != but.peer
             && edge.established.clean > 0
-    });
-    on_internet.map(|(_, edge)| per_day(edge)).collect()
+    })
+}
+
+/// What was sent there a day.
+fn per_day(edge: &EdgeEvidence) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share")]
+    let bytes = (edge.bytes_out.clean as f64 / days(edge.last - edge.first)) as u64;
+    bytes
 }
 
 fn deviation(window: &WorkloadWindow<'_>, trickle: &Trickle<'_>, level: &Level) -> Deviation {
