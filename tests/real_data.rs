@@ -160,6 +160,24 @@ fn a_probe_of_a_server_by_a_known_client_is_one_finding() {
     assert_eq!((&probe["peer_address"], &probe["port"]), (&"10.16.0.15".into(), &1880.into()));
 }
 
+/// Whether a pod was there in the benign hour or not.
+#[test]
+fn what_reaches_an_exploited_server_is_named_in_at_most_two_findings() {
+    let Some(cluster) = Cluster::learned() else { return };
+    for (name, server) in [("k8s-cve202013379", "10.16.0.18"), ("k8s-cve202143798", "10.16.1.51")] {
+        let Some(attack) = capture(name) else { return };
+        let findings = cluster.detect(&attack);
+        assert!(findings.len() <= 2, "{name}: {:#?}", summaries(&findings));
+        let mut deviations =
+            findings.iter().flat_map(|finding| finding["deviations"].as_array().unwrap());
+        assert!(
+            deviations.any(|d| d["peer_address"] == server && d["port"] == 3000),
+            "{name}: {:#?}",
+            summaries(&findings)
+        );
+    }
+}
+
 /// Escapes that stay on the host show nothing in flow logs.
 const SILENT: [&str; 4] =
     ["k8s-cve20195736", "k8s-cve202125741", "k8s-cve202130465", "k8s-cve202223648"];

@@ -42,6 +42,9 @@ pub(crate) const LONG_KNOWN_SECS: i64 = 2 * DAY_SECS;
 /// A service is born until it has been seen for this long.
 pub(crate) const BIRTH_SECS: i64 = 3600;
 
+/// Where an hour or so is known, who was silent in it is still to be met.
+const MET_SECS: i64 = 4 * 3600;
+
 /// A service needs this many windows to have a rate of its own.
 const OWN_RATE_AFTER_WINDOWS: u64 = 50;
 
@@ -279,11 +282,15 @@ fn peer_began(baseline: &Baseline, peer: &str) -> i64 {
 }
 
 /// That a service is come to for the first time is part of its birth for a day. In an estate that is itself
-/// new nothing is born, but for so long: what is there is only met.
+/// new it is for so long, and not while most of what has not been met yet was there all the time.
 pub(crate) fn is_newborn(baseline: &Baseline, peer: &str, start: i64, at_first_secs: i64) -> bool {
     let Some(name) = peer.strip_prefix("svc:") else { return false };
     let known_secs = baseline.learned.from.map_or(0, |from| start - from);
-    let birth_secs = if known_secs >= LONG_KNOWN_SECS { DAY_SECS } else { at_first_secs };
+    let birth_secs = match known_secs {
+        LONG_KNOWN_SECS.. => DAY_SECS,
+        BIRTH_SECS..MET_SECS => 0,
+        _ => at_first_secs,
+    };
     let seen = baseline.service(name).and_then(ServiceEvidence::seen);
     seen.map_or(birth_secs > 0, |seen| start - seen.first < birth_secs)
 }
