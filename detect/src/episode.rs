@@ -13,7 +13,7 @@ use std::hash::Hasher;
 use std::sync::Arc;
 
 use model::baseline::{Direction, is_inside, workload_key};
-use model::identity::Workload;
+use model::identity::{Address, Workload};
 use twox_hash::XxHash64;
 
 use crate::deviation::{Deviation, DeviationKey, Fact, Kind};
@@ -173,10 +173,11 @@ impl Episodes {
     /// on what the workload does every day.
     pub(crate) fn lift(&self, deviation: &Deviation) -> f64 {
         let own = workload_key(&deviation.workload);
-        let is_related = self.open.iter().any(|(name, episode)| {
-            *name != own && !episode.replicas.contains(&own) && episode.leads_to(deviation)
-        });
-        if is_related { LIFT } else { 1.0 }
+        let others = self
+            .open
+            .iter()
+            .filter(|(name, episode)| **name != own && !episode.replicas.contains(&own));
+        others.map(|(_, episode)| episode.leads_to(deviation)).fold(1.0, f64::max)
     }
 
     /// Closes episodes that have been quiet for long; returns their ids.
@@ -217,17 +218,26 @@ impl Episodes {
 }
 
 impl Episode {
-    /// Whether it reached the workload of a deviation, or goes where it goes outside.
-    fn leads_to(&self, deviation: &Deviation) -> bool {
+    /// By how much likelier it makes a deviation: whose workload it reached, shared among all it reached, since
+    /// who goes everywhere leads nowhere; or that goes where it goes outside.
+    fn leads_to(&self, deviation: &Deviation) -> f64 {
         let is_outside = |peer: &str| !is_inside(peer) && peer != MANY;
-        self.deviations.values().filter(|known| known.direction == Direction::Out).any(|known| {
-            let reached =
-                is_inside(&known.peer) && known.peer_address == Some(deviation.workload.address);
-            let goes_there = is_outside(&known.peer)
+        // What was told only for what others do leads no further.
+        let is_firm = |known: &&Deviation| known.cut_ratio <= 1.0;
+        let all = self.deviations.values().filter(is_firm);
+        let out = || all.clone().filter(|known| known.direction == Direction::Out);
+        let goes_there = out().any(|known| {
+            is_outside(&known.peer)
                 && known.peer_address.is_some()
-                && known.peer_address == deviation.peer_address;
-            reached || goes_there
-        })
+                && known.peer_address == deviation.peer_address
+        });
+        if goes_there {
+            return LIFT;
+        }
+        let reached = out().filter(|known| is_inside(&known.peer)).filter_map(|d| d.peer_address);
+        let reached: BTreeSet<Address> = reached.collect();
+        let is_reached = reached.contains(&deviation.workload.address);
+        if is_reached { (LIFT / reached.len() as f64).max(1.0) } else { 1.0 }
     }
 
     fn new(workload: &Arc<Workload>, name: &str, start: i64) -> Self {

@@ -134,11 +134,16 @@ impl Tactic {
 }
 
 /// The tactics of deviations. A flood where something else was told of the same port of the same server is
-/// how that was done, and no step of its own.
+/// how that was done, and no step of its own; and calls by which much was uploaded are the upload.
 fn tactics<'a>(of: impl Iterator<Item = &'a FoundDeviation> + Clone) -> BTreeSet<Tactic> {
     let place = |d: &FoundDeviation| (d.peer_address.clone(), d.port);
     let others: BTreeSet<_> = of.clone().filter(|d| d.kind != Kind::Flood).map(place).collect();
-    let steps = of.filter(|d| d.kind != Kind::Flood || !others.contains(&place(d)));
+    let uploads: BTreeSet<_> = of.clone().filter(|d| d.kind == Kind::Volume).map(place).collect();
+    let steps = of.filter(|d| match d.kind {
+        Kind::Flood => !others.contains(&place(d)),
+        Kind::Beacon => !uploads.contains(&place(d)),
+        _ => true,
+    });
     steps.map(Tactic::of).collect()
 }
 
@@ -255,6 +260,8 @@ fn guardduty(deviation: &FoundDeviation) -> Option<&'static str> {
             Some(22) => "UnauthorizedAccess:EC2/SSHBruteForce",
             Some(3389) => "UnauthorizedAccess:EC2/RDPBruteForce",
             Some(5985 | 5986) => "Impact:EC2/WinRMBruteForce",
+            // GuardDuty looks at floods of public addresses alone.
+            _ if is_inside(&deviation.peer) => return None,
             _ => "Backdoor:EC2/DenialOfService.Tcp",
         }),
         Kind::NewPort | Kind::NewPeer if !deviation.is_inbound() && !is_web(deviation) => {

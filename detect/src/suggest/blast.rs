@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::baseline::{Baseline, Direction, EdgeEvidence, EdgeKey, ServiceEvidence};
 
-use super::scene::Remote;
+use super::scene::{Remote, Scene};
 use crate::names::protocol;
 use crate::{BlastRadius, LostEdge};
 
@@ -14,6 +14,10 @@ const EDGES_MAX: usize = 20;
 
 /// Replicas not seen for this long before the baseline's end are taken for gone, seconds.
 const REPLICA_AGE_SECS_MAX: i64 = 86_400;
+
+/// What a finding is about and was first met within this time before it is of the finding: an intruder's
+/// channel is nobody's loss.
+const NEWS_SECS: i64 = 4 * 86_400;
 
 /// What a plan cuts.
 #[derive(Clone, Copy, Debug)]
@@ -32,11 +36,17 @@ pub(super) struct Known<'a> {
     baseline: &'a Baseline,
     name: &'a str,
     service: Option<&'a ServiceEvidence>,
+    /// Remotes that nobody would miss who was first met after this, Unix seconds.
+    news: (&'a [Remote], i64),
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(baseline: &'a Baseline, name: &'a str) -> Self {
-        Self { baseline, name, service: baseline.service(&Arc::from(name)) }
+    pub(super) fn new(baseline: &'a Baseline, scene: &'a Scene<'_>) -> Self {
+        let name = &scene.finding.service;
+        let service = baseline.service(&Arc::from(&**name));
+        let first_seen = super::seconds(&scene.finding.first_seen).unwrap_or(i64::MAX);
+        let since = first_seen.saturating_sub(NEWS_SECS);
+        Self { baseline, name, service, news: (&scene.remotes, since) }
     }
 
     /// Workloads seen in the last day of the baseline.
@@ -72,7 +82,12 @@ impl<'a> Known<'a> {
     }
 
     fn edges(&self) -> impl Iterator<Item = (&'a EdgeKey, &'a EdgeEvidence)> {
-        self.service.into_iter().flat_map(|service| service.edges.iter())
+        let (remotes, since) = self.news;
+        let is_news = move |key: &EdgeKey, edge: &EdgeEvidence| {
+            edge.first >= since && remotes.iter().any(|remote| *remote.peer == *key.peer)
+        };
+        let edges = self.service.into_iter().flat_map(|service| service.edges.iter());
+        edges.filter(move |(key, edge)| !is_news(key, edge))
     }
 
     fn lost(&self, cut: Cut<'_>) -> Vec<LostEdge> {

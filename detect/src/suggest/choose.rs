@@ -39,7 +39,7 @@ pub(super) fn choose(
 ) -> Suggestion {
     let finding = scene.finding;
     let hour = hour_of(finding);
-    let known = Known::new(context.baseline, &finding.service);
+    let known = Known::new(context.baseline, scene);
     let n_isolated = n_isolated(scene, context, budget);
     let Refusals { mut reasons, only_look } = refusals(scene, context, &known, n_isolated);
     let is_isolable = reasons.is_empty();
@@ -220,8 +220,7 @@ fn capped(scene: &Scene<'_>, context: &Context<'_>, mut reasons: Vec<String>) ->
         targets: targets::targets(scene, context),
         steps: Vec::new(),
         undo: Vec::new(),
-        blast_radius: Known::new(context.baseline, &scene.finding.service)
-            .blast_radius(Cut::Nothing),
+        blast_radius: Known::new(context.baseline, scene).blast_radius(Cut::Nothing),
         alternatives: Vec::new(),
         expires: scene.expires.clone(),
         refusals: reasons,
