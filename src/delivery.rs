@@ -153,16 +153,20 @@ pub(crate) fn note_hits(hits: &[Hit], n_deviations: u64) {
     for hit in hits {
         let expired = if hit.is_expired { ", expired: hides nothing later" } else { "" };
         output::note(&format!(
-            "suppression {}: hid {} deviations, {} whole findings{expired} ({})",
+            "suppression {}: hid {}, {}{expired} ({})",
             harmless(&hit.rule),
-            hit.n,
-            hit.n_findings,
+            n_of(hit.n, "deviation"),
+            n_of(hit.n_findings, "whole finding"),
             harmless(&hit.reason)
         ));
     }
     for line in much(hits, n_deviations) {
         output::note(&line);
     }
+}
+
+fn n_of(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// What is said of suppressions that hide much.

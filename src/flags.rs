@@ -131,7 +131,7 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) topology: Option<String>,
     /// The folder to write to; made if it is not there.
-    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Everything drawn at random follows from it.
     #[arg(long, default_value_t = 1)]

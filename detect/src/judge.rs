@@ -131,7 +131,7 @@ impl Judge {
             calibration.is_news(activity.start, deviation, episodes.lift(deviation))
         });
         for deviation in &mut deviations {
-            history::draw_edge(deviation, &self.baseline, &windows, activity.start);
+            history::add_edge(deviation, &self.baseline, &windows, activity.start);
         }
         self.siblings.note_told(&deviations);
         let mut changed = BTreeSet::new();

@@ -318,6 +318,8 @@ fn count_finding(hits: &mut [Hit], used: &BTreeSet<usize>, severity: Severity) {
 /// A finding of which all is hidden, for those who know it as open.
 fn withdrawn(finding: Finding, rules: &str) -> Finding {
     Finding {
+        // What was told last keeps its number; this is news of it.
+        revision: finding.revision.saturating_add(1),
         state: State::Closed,
         severity: Severity::Info,
         confidence: 0.0,

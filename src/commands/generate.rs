@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use datasets::Options;
 
 use crate::flags::GenerateArgs;
@@ -12,7 +12,13 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Ending> {
     if args.list || args.scenario == "list" {
         return list();
     }
-    let out = args.out.as_deref().context("--out is missing")?;
+    let out = args.out.as_deref().context("--out DIR is missing: the folder to write to")?;
+    // Two estates in one tree are an estate that nobody made.
+    ensure!(
+        !out.join("AWSLogs").exists(),
+        "{} has flow logs in it already: name another --out, or remove it",
+        out.display()
+    );
     let mut options = Options { seed: args.seed, ..Options::new(&args.scenario) };
     options.topology = args.topology.clone().unwrap_or(options.topology);
     options.services = args.services.unwrap_or(options.services);

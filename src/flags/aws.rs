@@ -2,29 +2,31 @@
 
 use clap::Args;
 
+/// On each option, so that what comes after them in a command's help is not of AWS too.
+const HEADING: &str = "AWS";
+
 /// How AWS is reached. What is not given is found as every AWS tool finds it: environment, profiles,
 /// SSO, web identity, the role of the instance or task.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "AWS")]
 pub(crate) struct AwsArgs {
     /// A profile of the AWS config file.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = HEADING, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// The region of the services asked.
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, help_heading = HEADING, value_name = "REGION")]
     pub(crate) region: Option<String>,
     /// Send requests here instead of to AWS.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, help_heading = HEADING, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// Take on this role first, for logs of another account.
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, help_heading = HEADING, value_name = "ARN")]
     pub(crate) assume_role: Option<String>,
     /// Pay for the requests to a bucket of another account.
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     pub(crate) requester_pays: bool,
     /// How many times a second a log group is asked at most (4): AWS's quota is the whole account's. It is
     /// asked less often after a refusal.
-    #[arg(long, value_name = "N", value_parser = rate)]
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = rate)]
     pub(crate) cwl_requests: Option<f64>,
 }
 

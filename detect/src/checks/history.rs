@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use model::activity::Conversation;
 use model::baseline::{
-    Baseline, EDGE_DAYS, EdgeKey, Histogram, Measure, ServiceEvidence, WorkloadWindow,
-    bucket_value, workload_key,
+    Baseline, Direction, EDGE_DAYS, EdgeEvidence, EdgeKey, Histogram, Measure, ServiceEvidence,
+    WorkloadWindow, bucket_value, workload_key,
 };
 
-use crate::deviation::{Deviation, Fact};
+use crate::deviation::{Deviation, FIRST_MET, Fact, Kind};
 
 /// The evidence's name where hours are drawn.
 pub(crate) const HOURS: &str = "history_of_48_hours_and_now";
@@ -52,12 +53,16 @@ pub(crate) fn line(values: &[Option<f64>]) -> String {
 
 /// What came before, and after a bar what was seen now.
 fn line_and_now(before: impl Iterator<Item = Option<f64>>, now: f64) -> Fact {
-    let mut drawn = line(&before.chain([Some(now)]).collect::<Vec<_>>());
-    if let Some(last) = drawn.pop() {
-        drawn.push('|');
-        drawn.push(last);
-    }
-    Fact::Text(drawn)
+    let values: Vec<_> = before.chain([Some(now)]).collect();
+    barred(&values, values.len() - 1)
+}
+
+/// A line with a bar before one of its values.
+fn barred(values: &[Option<f64>], at: usize) -> Fact {
+    let drawn = line(values);
+    let (before, rest): (String, String) =
+        (drawn.chars().take(at).collect(), drawn.chars().skip(at).collect());
+    Fact::Text(format!("{before}|{rest}"))
 }
 
 /// How many new things a service met on each day before this one; `None` before it was there.
@@ -87,9 +92,9 @@ pub(crate) fn of_measure(
     line_and_now((now - N_HOURS..now).map(|hour| largest.get(&hour).copied()), observed as f64)
 }
 
-/// Draws what the service's edge that a deviation is about carried in the largest window of each day
-/// before this one, and after a bar in this window. What is about no single edge gets nothing.
-pub(crate) fn draw_edge(
+/// Adds what the service's edge that a deviation is about carried: of calls by the clock how many bytes in
+/// all, since no number of theirs is one, and of all a drawing.
+pub(crate) fn add_edge(
     deviation: &mut Deviation,
     baseline: &Baseline,
     windows: &[WorkloadWindow<'_>],
@@ -100,12 +105,43 @@ pub(crate) fn draw_edge(
     let of_workload = windows.iter().find(|w| w.workload.service == *service && w.name == name);
     let carried = of_workload.and_then(|window| window.edges().find(|(other, _)| **other == key));
     let Some((_, conversations)) = carried else { return };
-    let now: u64 = conversations.iter().map(|c| c.bytes_out.saturating_add(c.bytes_in)).sum();
+    let sum = |of: fn(&Conversation) -> u64| conversations.iter().map(|c| of(c)).sum::<u64>();
+    let now = [sum(|c| c.bytes_out), sum(|c| c.bytes_in)];
     let edge = baseline.service(service).and_then(|service| service.edges.get(&key));
+    if deviation.kind == Kind::Beacon {
+        let before = edge.map_or([0; 2], |edge| [edge.bytes_out.total(), edge.bytes_in.total()]);
+        let [out, back] = [0, 1].map(|at| Fact::Number((before[at] + now[at]) as f64));
+        let is_out = deviation.direction == Direction::Out;
+        let (to, from) = if is_out { (out, back) } else { (back, out) };
+        deviation.evidence.insert("to_this_peer_bytes", to);
+        deviation.evidence.insert("from_this_peer_bytes", from);
+    }
+    let drawn = drawn(deviation, edge, now.iter().sum(), start);
+    deviation.evidence.insert(EDGE, drawn);
+}
+
+/// What an edge carried in the largest window of each day before this one, and in this window; what is of the
+/// deviation comes after a bar.
+fn drawn(deviation: &Deviation, edge: Option<&EdgeEvidence>, now: u64, start: i64) -> Fact {
     let today = start.div_euclid(DAY_SECS);
-    let before = (today - EDGE_DAYS as i64..today)
-        .map(|day| edge.and_then(|edge| edge.days.largest(day)).map(|bytes| bytes as f64));
-    deviation.evidence.insert(EDGE, line_and_now(before, now as f64));
+    let days = today - EDGE_DAYS as i64..today;
+    let begun = begun(deviation, start).div_euclid(DAY_SECS);
+    let n_before = usize::try_from(begun - days.start).unwrap_or(0).min(EDGE_DAYS);
+    let carried =
+        days.map(|day| edge.and_then(|edge| edge.days.largest(day)).map(|bytes| bytes as f64));
+    barred(&carried.chain([Some(now as f64)]).collect::<Vec<_>>(), n_before)
+}
+
+/// When what a deviation tells of began, Unix seconds.
+fn begun(deviation: &Deviation, start: i64) -> i64 {
+    match deviation.evidence.get(FIRST_MET) {
+        Some(&Fact::Number(ago_secs)) => {
+            #[expect(clippy::cast_possible_truncation, reason = "some days in seconds")]
+            let ago_secs = ago_secs as i64;
+            start.saturating_sub(ago_secs)
+        }
+        _ => deviation.first,
+    }
 }
 
 fn edge_of(deviation: &Deviation) -> Option<EdgeKey> {

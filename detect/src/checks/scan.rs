@@ -285,7 +285,9 @@ fn deviation(
         .map_or_else(|| "many".into(), |c| Arc::clone(&c.server.peer));
     let mut facts = evidence(probes, &per_target, &per_port, net);
     let enough = told_from(most, cut);
-    let quiet = format!("if fewer than {enough} more first contacts had failed than succeeded");
+    let quiet = format!(
+        "if fewer than {enough} more first contacts had failed than succeeded since it began"
+    );
     facts.insert("would_not_have_fired", Fact::Text(quiet));
     Deviation {
         kind,

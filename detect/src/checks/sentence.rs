@@ -15,14 +15,10 @@ pub(crate) fn sample(conversation: &Conversation) -> String {
         (0, _) => String::new(),
         (n, _) => format!(", {n} rejected"),
     };
+    let n = c.attempts.max(c.continued);
+    let connections = if n == 1 { "connection" } else { "connections" };
     format!(
-        "{time} {} -> {}{port}/{protocol}: {} connections{verdict}, {} packets {} bytes out, {} packets {} bytes in",
-        c.client.address,
-        c.server.address,
-        c.attempts.max(c.continued),
-        c.packets_out,
-        c.bytes_out,
-        c.packets_in,
-        c.bytes_in,
+        "{time} {} -> {}{port}/{protocol}: {n} {connections}{verdict}, {} packets {} bytes out, {} packets {} bytes in",
+        c.client.address, c.server.address, c.packets_out, c.bytes_out, c.packets_in, c.bytes_in,
     )
 }

@@ -184,8 +184,25 @@ fn write_alternative(alternative: &Alternative, page: &mut Page<'_>) -> io::Resu
     write_steps(&alternative.undo, page)
 }
 
+/// What names that are short for programs are to people.
+const SAID: [(&str, &str); 10] = [
+    ("from_this_peer_bytes", "received from this peer"),
+    ("inside", "of them inside"),
+    ("jitter_ratio", "the longest usual gap over the shortest"),
+    ("net_probes", "first contacts that failed less those that succeeded, since it began"),
+    ("observations", "compared with so many values"),
+    ("siblings_edges", "relations of the siblings"),
+    ("siblings_edges_of_one_alone", "relations that only one of them has"),
+    ("to_this_peer_bytes", "sent to this peer"),
+    ("unexplained_factor", "rose without a reason by a factor of"),
+    ("variation", "coefficient of variation of the gaps"),
+];
+
 /// The name of a fact as words, without the unit that its value is written with.
 fn words(name: &str) -> String {
+    if let Some((_, said)) = SAID.iter().find(|(known, _)| *known == name) {
+        return (*said).to_owned();
+    }
     let units = ["_bytes", "_secs", "_share"];
     let bare = units.iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name);
     escape(&bare.replace('_', " "))

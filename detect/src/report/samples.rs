@@ -29,7 +29,7 @@ pub(crate) fn deviation(kind: Kind) -> FoundDeviation {
         is_firm: true,
         evidence: evidence.map(|(name, fact)| (name.to_owned(), fact)).into(),
         samples: vec![
-            "2026-03-02T02:10:00Z 10.0.1.7 -> 203.0.113.9:443/tcp: 1 connections".to_owned(),
+            "2026-03-02T02:10:00Z 10.0.1.7 -> 203.0.113.9:443/tcp: 1 connection".to_owned(),
         ],
     }
 }
