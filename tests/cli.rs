@@ -212,6 +212,20 @@ fn explain_finds_by_the_beginning_of_an_id() {
 }
 
 #[test]
+fn generate_lists_without_a_folder_and_mixes_no_estates() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = run_well(folder.path(), &["generate", "--scenario", "list"]);
+    assert!(listed.stdout.contains("low-and-slow-irregular"), "{}", listed.stdout);
+    fs::create_dir_all(folder.path().join("made/AWSLogs")).unwrap();
+    for (more, expected) in [(&[][..], "--out"), (&["--out", "made"][..], "already")] {
+        let arguments = [&["generate", "--scenario", "shop"][..], more].concat();
+        let refused = run(&folder, &arguments);
+        assert_eq!(refused.code, 2, "{arguments:?}");
+        assert!(refused.stderr.contains(expected), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn every_command_helps_with_an_example() {
     let commands: [&[&str]; 13] = [
         &["demo"],

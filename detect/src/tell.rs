@@ -332,6 +332,8 @@ mod tests {
     fn many_connections_are_how_an_upload_is_done_and_no_step_before_it() {
         let upload = told(&[Kind::Volume, Kind::Flood]);
         assert_eq!((upload.kind, upload.severity), (Kind::Volume, Severity::Medium));
+        let by_the_clock = told(&[Kind::Volume, Kind::Beacon]);
+        assert_eq!(by_the_clock.severity, Severity::Medium, "its calls are the upload");
         let alone = told(&[Kind::Flood]);
         assert_eq!((alone.kind, alone.techniques), (Kind::Flood, vec!["T1110".to_owned()]));
         let chain = told(&[Kind::Volume, Kind::NewPeer]);

@@ -281,6 +281,7 @@ fn what_is_hidden_after_it_was_told_is_over() {
     let ended = after.iter().find(|finding| finding["id"] == before[0]["id"]).unwrap();
     assert_eq!((&ended["state"], &ended["n_deviations"]), (&"closed".into(), &0.into()));
     assert_eq!(ended["summary"], "hidden by r since it was told");
+    assert!(ended["revision"].as_u64() > before[0]["revision"].as_u64());
 }
 
 #[test]

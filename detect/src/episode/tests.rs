@@ -161,6 +161,26 @@ fn where_an_episode_leads_others_are_likelier() {
     assert!((episodes.lift(&next(&a)) - 1.0).abs() < 1e-12, "nobody feeds on himself");
 }
 
+/// A bastion's round makes little of what one of many hosts does; what is weak itself makes nothing of it.
+#[test]
+fn who_reaches_everybody_leads_nowhere() {
+    let (bastion, host) = (replica("bastion", 1), replica("mail", 10));
+    let reached = |n: u128| Deviation {
+        peer_address: Some(Address::from(n)),
+        ..deviation(&bastion, Kind::NewPeer, &format!("svc:{n}"), 1)
+    };
+    let lift = |round: Vec<Deviation>| {
+        let mut episodes = Episodes::default();
+        episodes.absorb(0, round);
+        episodes.lift(&deviation(&host, Kind::NewPeer, "svc:db", 300))
+    };
+    assert!((lift(vec![reached(10)]) - LIFT).abs() < 1e-9);
+    assert!((lift((10..30).map(reached).collect()) - LIFT / 20.0).abs() < 1e-9);
+    assert!((lift((10..500).map(reached).collect()) - 1.0).abs() < 1e-9);
+    let weak = Deviation { cut_ratio: 1.1, ..reached(10) };
+    assert!((lift(vec![weak]) - 1.0).abs() < 1e-9);
+}
+
 #[test]
 fn what_is_sent_adds_up_while_the_level_keeps_its_highest() {
     let a = replica("db", 1);

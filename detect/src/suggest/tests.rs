@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::{EniDetails, Owner, PlanBudget, PlanOptions, quote};
 use crate::{Alternative, Kind, Severity, Step, Suggestion};
-use fixture::{World, deviation, exposed, finding, incident, plain_eni};
+use fixture::{END, World, deviation, exposed, finding, incident, plain_eni};
 
 fn text(steps: &[Step]) -> String {
     let lines = steps.iter().flat_map(|step| {
@@ -395,6 +395,18 @@ fn the_blast_radius_tells_who_loses_what_share() {
         .collect();
     // web opened 1000 connections, 800 of them to carts, of whose four workloads one goes.
     assert_eq!(edges, [("svc:web", "inbound", 0.2, 80.0), ("svc:db", "outbound", 0.25, 50.0)]);
+}
+
+#[test]
+fn an_intruders_own_channel_is_nobodys_loss() {
+    const DAY: i64 = 86_400;
+    let lost = |first: i64| {
+        let world = World { there_since: Some(first), ..World::default() };
+        let edges = isolate_plan(&world).blast_radius.edges;
+        edges.iter().any(|edge| edge.peer == "203.0.113.0/24")
+    };
+    assert!(lost(END - 30 * DAY), "a vendor's is");
+    assert!(!lost(END) && !lost(END - DAY));
 }
 
 proptest! {

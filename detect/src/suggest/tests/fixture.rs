@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::baseline::{Baseline, Direction, EdgeKey};
+use model::baseline::{Baseline, Direction, EdgeEvidence, EdgeKey};
 use model::identity::{Address, Infrastructure};
 
 use crate::report::samples;
@@ -10,7 +10,7 @@ use crate::suggest::{AttachedEni, Context, EniDetails, PlanBudget, PlanOptions, 
 use crate::{Finding, FoundDeviation, Kind, Severity, Suggestion};
 
 /// 2026-03-02 00:00 UTC, the end of the baseline.
-const END: i64 = 1_772_409_600;
+pub(super) const END: i64 = 1_772_409_600;
 
 pub(super) struct World {
     pub(super) days: i64,
@@ -20,6 +20,8 @@ pub(super) struct World {
     pub(super) still_there: Option<bool>,
     pub(super) infrastructure: Option<Infrastructure>,
     pub(super) options: PlanOptions,
+    /// Since when `carts` goes where the incident does, Unix seconds.
+    pub(super) there_since: Option<i64>,
 }
 
 impl Default for World {
@@ -32,6 +34,7 @@ impl Default for World {
             still_there: Some(true),
             infrastructure: None,
             options: PlanOptions::DEFAULT,
+            there_since: None,
         }
     }
 }
@@ -67,6 +70,10 @@ impl World {
         }
         workload(&mut baseline, "1/eni-old/10.0.1.99", END - 5 * 86_400);
         edge(&mut baseline, "carts", Direction::Out, ("svc:db", 5432), 500);
+        if let Some(first) = self.there_since {
+            let there = edge(&mut baseline, "carts", Direction::Out, ("203.0.113.0/24", 443), 30);
+            there.first = first;
+        }
         if self.has_clients {
             edge(&mut baseline, "carts", Direction::In, ("svc:web", 8080), 800);
             edge(&mut baseline, "web", Direction::Out, ("svc:carts", 8080), 800);
@@ -81,18 +88,19 @@ fn workload(baseline: &mut Baseline, name: &str, time: i64) {
     service.workloads.slot(&Arc::from(name)).unwrap().note(time);
 }
 
-fn edge(
-    baseline: &mut Baseline,
+fn edge<'a>(
+    baseline: &'a mut Baseline,
     service: &str,
     direction: Direction,
     (peer, port): (&str, u16),
     connections: u64,
-) {
+) -> &'a mut EdgeEvidence {
     let service = baseline.services.slot(&Arc::from(service)).unwrap();
     let key = EdgeKey { direction, peer: peer.into(), port, protocol: 6 };
     let edge = service.edges.slot(&key).unwrap();
     edge.established.add(10, false);
     edge.connections.add(connections, false);
+    edge
 }
 
 pub(super) fn plain_eni() -> EniDetails {
