@@ -93,3 +93,14 @@ fn where_others_of_the_estate_begin_to_go_too_is_silent() {
     assert_eq!(told(Vec::new(), now(2).chain(now(3)).chain(now(5)).collect()), None);
     assert!(told(Vec::new(), now(2).chain(now(3)).collect()).is_some(), "two may be broken into");
 }
+
+#[test]
+fn a_vendor_of_all_hides_no_other_destination() {
+    let vendor = |client: u8| {
+        let to_it = uploads(8 * DAY, 2, 8_000_000);
+        to_it.map(move |talk| Talk { client, server: DROP + 1, ..talk })
+    };
+    let all = [2, 3, 5].into_iter().flat_map(vendor);
+    let now = uploads(8 * DAY + 600, 2, 4_000_000).chain(all);
+    assert!(told(Vec::new(), now.collect()).is_some());
+}

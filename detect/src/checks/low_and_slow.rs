@@ -66,13 +66,11 @@ pub(super) fn check(context: &mut Context<'_>, window: &WorkloadWindow<'_>) -> V
     let trickles = window
         .edges()
         .filter_map(|(key, talks)| trickle(context, service, key, talks))
-        .filter(|trickle| trickle.sent > trickle.received && trickle.per_day() >= floor);
+        .filter(|trickle| trickle.sent > trickle.received && trickle.per_day() >= floor)
+        .filter(|trickle| !is_the_estates(context.baseline, window, trickle));
     let Some(trickle) = trickles.max_by_key(|trickle| (trickle.sent, trickle.key)) else {
         return Vec::new();
     };
-    if is_the_estates(context.baseline, window, &trickle) {
-        return Vec::new();
-    }
     let level = judge(context, (window, service), &trickle, floor);
     level.map(|level| deviation(window, &trickle, &level)).into_iter().collect()
 }
@@ -92,7 +90,8 @@ fn trickle<'a>(
     let edge = service.edges.get(key)?;
     let age_secs = context.start + context.window_secs - edge.first;
     let settled = context.baseline.learned.from?.saturating_add(LONG_KNOWN_SECS);
-    if age_secs > NEW_SECS || edge.first < settled || edge.established.total() == 0 {
+    let is_new = (1..=NEW_SECS).contains(&age_secs) && edge.first >= settled;
+    if !is_new || edge.established.total() == 0 {
         return None;
     }
     let sum = |of: fn(&Conversation) -> u64| talks.iter().map(|c| of(c)).sum::<u64>();
@@ -134,7 +133,7 @@ fn judge(
     floor: u64,
 ) -> Option<Level> {
     let usual = usual(context.baseline, service, trickle);
-    let model = TailModel::of_values(&usual.per_day)?;
+    let model = TailModel::of_values(usual.per_day)?;
     let question = Question {
         observed: trickle.per_day(),
         hour_of_week: 0,

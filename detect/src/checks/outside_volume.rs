@@ -138,7 +138,7 @@ fn unfamiliar(
         let services = context.baseline.services.unordered();
         usual = services.flat_map(|(_, service)| bytes_per_window(service, peer)).collect();
     }
-    let model = TailModel::of_values(&usual)?;
+    let model = TailModel::of_values(usual)?;
     let question = Question {
         observed: main.bytes_out,
         hour_of_week: 0,

@@ -84,14 +84,17 @@ pub struct TailModel {
 
 impl TailModel {
     /// The distribution of single values, whatever their hour; `None` if there are none.
-    pub fn of_values(values: &[u64]) -> Option<Self> {
-        let sample = |&value: &u64| Sample {
+    pub fn of_values(values: impl Into<Vec<u64>>) -> Option<Self> {
+        // Sums of fractions depend on their order, and values come in that of a memory.
+        let mut values = values.into();
+        values.sort_unstable();
+        let sample = |value: u64| Sample {
             hour_of_week: 0,
             level: (value as f64).ln_1p(),
             weight: 1.0,
             is_flagged: false,
         };
-        let samples: Vec<Sample> = values.iter().map(sample).collect();
+        let samples: Vec<Sample> = values.into_iter().map(sample).collect();
         let largest = largest(&samples);
         (!samples.is_empty()).then(|| model(samples, Vec::new(), largest))
     }
