@@ -93,3 +93,44 @@ fn of_a_private_and_a_public_address_it_has_the_private_one() {
     let windows = told("log fl-a v2\n eni-c 10.0.0.9 40000 9.9.9.9 443 6 10 1000 @0 @50 ACCEPT");
     assert_eq!(windows, ["10.0.0.9 eni-c > 9.9.9.9 -, client"]);
 }
+
+/// An interface that was given an IPv6 address is one host, whichever family it talks.
+#[test]
+fn an_interface_of_both_families_has_one_address_of_each() {
+    let v2 = "eni-c 10.0.0.9 40000 10.0.0.2 443 6 10 1000 @0 @50 ACCEPT
+        eni-c 10.0.0.9 40001 10.0.0.3 443 6 10 1000 @0 @50 ACCEPT
+        eni-c 2a05:d014::9 40002 2a05:d014::2 443 6 10 1000 @0 @50 ACCEPT
+        eni-c 2a05:d014::9 40003 2a05:d014::3 443 6 10 1000 @0 @50 ACCEPT";
+    let directed = "eni-c 10.0.0.9 40000 10.0.0.2 443 6 10 1000 @0 @50 egress
+        eni-c 2a05:d014::9 40002 2a05:d014::2 443 6 10 1000 @0 @50 egress
+        eni-c 2a05:d014::9 40003 2a05:d014::2 443 6 10 1000 @0 @50 egress";
+    let fields = "interface-id srcaddr srcport dstaddr dstport protocol packets bytes start end flow-direction";
+    let hosts = |windows: Vec<String>| -> Vec<String> {
+        windows.iter().map(|line| line.split(" > ").next().unwrap().to_owned()).collect()
+    };
+    for log in [format!("log fl-a v2\n{v2}"), format!("log fl-a {fields}\n{directed}")] {
+        let mut told = hosts(told(&log));
+        told.dedup();
+        assert_eq!(told, ["10.0.0.9 eni-c", "2a05:d014::9 eni-c"], "{log}");
+    }
+}
+
+/// What a firewall passes on is not its own: half of the records show the client's address at most.
+#[test]
+fn an_appliance_has_none_of_the_ipv6_addresses_it_forwards_for() {
+    let windows = told(
+        "log fl-a interface-id srcaddr srcport dstaddr dstport protocol packets bytes start end flow-direction
+        eni-fw 2a05:d014::9 40000 2a05:d014::2 443 6 10 1000 @0 @50 ingress
+        eni-fw 2a05:d014::9 40000 2a05:d014::2 443 6 10 1000 @0 @50 egress
+        eni-fw 2a05:d014::2 443 2a05:d014::9 40000 6 10 1000 @0 @50 ingress
+        eni-fw 2a05:d014::2 443 2a05:d014::9 40000 6 10 1000 @0 @50 egress
+        eni-c  2a05:d014::9 40000 2a05:d014::2 443 6 10 1000 @0 @50 egress
+        eni-fw 10.0.0.5 40001 10.0.0.6 443 6 10 1000 @0 @50 egress
+        eni-fw 10.0.0.5 40002 10.0.0.7 443 6 10 1000 @0 @50 egress",
+    );
+    let over_v6: Vec<_> = windows.iter().filter(|line| line.starts_with("2a05")).collect();
+    assert!(
+        !over_v6.is_empty() && over_v6.iter().all(|line| !line.contains("eni-fw")),
+        "{windows:#?}"
+    );
+}

@@ -84,11 +84,6 @@ impl Observed {
         }
     }
 
-    /// The address most records show to be the interface's own; the smallest of equals.
-    pub fn own_address(&self) -> Option<u128> {
-        self.own.iter().max_by_key(|&(address, n)| (n, std::cmp::Reverse(address))).map(|(&a, _)| a)
-    }
-
     /// What the records say of a field.
     pub fn said(&self, field: Field) -> Option<&Arc<str>> {
         self.says.get(&field)

@@ -251,8 +251,12 @@ impl Tuples {
 
     /// The five-tuples with their sums, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = (TupleKey, TupleCounts)> {
-        let wide = self.wide.iter().map(|(&key, &counts)| (key, counts));
-        self.packed.iter().map(|tuple| (tuple.key(), tuple.counts())).chain(wide)
+        self.packed.iter().map(|tuple| (tuple.key(), tuple.counts())).chain(self.iter_wide())
+    }
+
+    /// Those that are not packed: all of IPv6 are among them.
+    pub(crate) fn iter_wide(&self) -> impl Iterator<Item = (TupleKey, TupleCounts)> {
+        self.wide.iter().map(|(&key, &counts)| (key, counts))
     }
 
     /// How many there are.

@@ -270,6 +270,15 @@ impl Book {
         let between = below.filter(near(block)).is_some() && above.filter(near(block)).is_some();
         between || below.filter(near(subnet)).is_some() || above.filter(near(subnet)).is_some()
     }
+
+    /// Whether an IPv6 address that nothing claims is of a subnet of the scope, which is a /64 that
+    /// nobody else has.
+    pub(super) fn is_in_subnet(&self, scope: Scope, address: Address) -> bool {
+        let subnet = address.prefix(64);
+        let claimed = self.extents.get(&scope).filter(|_| !address.is_v4());
+        let first = claimed.and_then(|claimed| claimed.range(subnet..).next());
+        first.is_some_and(|first| first.prefix(64) == subnet)
+    }
 }
 
 /// Keeps the claims from records within the cap.

@@ -91,8 +91,9 @@ impl Directory {
     /// Takes in what the records of the window at `time` say of an interface. The order of facts of
     /// one window does not matter; windows come in their order.
     ///
-    /// An address is believed of an interface that no snapshot lists, or that one lists with it: a
-    /// snapshot knows an interface's addresses for certain, while records may leave them to guessing.
+    /// An address is believed of an interface that no snapshot lists with addresses of its family, or that
+    /// one lists with it: a snapshot knows an interface's addresses for certain, while records may leave
+    /// them to guessing. It does not know of the IPv6 address that the interface was given since.
     pub fn observe(&mut self, facts: &EniFacts, time: i64) {
         if facts.eni.is_empty() {
             return;
@@ -101,8 +102,8 @@ impl Directory {
         let listed = self.sources.estate.interface(&facts.eni, time);
         let believed = |address: &Address| {
             listed.is_none_or(|i| {
-                let mut own = i.addresses.iter().chain(&i.addresses_v6).peekable();
-                own.peek().is_none() || own.any(|&a| Address::from(a) == *address)
+                let own = if address.is_v4() { &i.addresses } else { &i.addresses_v6 };
+                own.is_empty() || own.iter().any(|&a| Address::from(a) == *address)
             })
         };
         if let Some(address) = facts.address.filter(believed) {
@@ -295,7 +296,11 @@ impl Directory {
         if let Some(name) = self.sources.labels.network(address) {
             return Party::Outside(Outside::Network(name.into()));
         }
-        if address.is_private() { self.alone(lone) } else { Party::Outside(self.outside(address)) }
+        let Asked { account, vpc, .. } = asked;
+        let scope = self.book.known_scope(scope_name(Some(vpc), account));
+        let is_inside =
+            address.is_private() || scope.is_some_and(|s| self.book.is_in_subnet(s, address));
+        if is_inside { self.alone(lone) } else { Party::Outside(self.outside(address)) }
     }
 
     /// A workload that is no interface, remembered.

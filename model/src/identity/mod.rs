@@ -8,9 +8,10 @@
 //!    VPC's own range;
 //! 4. in the labels file, by rule and then by network.
 //!
-//! A private address that is found nowhere is still a workload: it stays (account, VPC, address). A
-//! public one is outside: the AWS service it belongs to, or its /24 or /48. `EC2` is no such service,
-//! since those are the machines of strangers.
+//! A private address that is found nowhere is still a workload, and so is an IPv6 address of a subnet
+//! (/64) where an interface of the VPC has one: it stays (account, VPC, address). Any other is outside:
+//! the AWS service it belongs to, or its /24 or /48. `EC2` is no such service, since those are the
+//! machines of strangers.
 //!
 //! What names a workload's service, in the order of preference ([`Why`] says which it was):
 //!

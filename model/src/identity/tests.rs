@@ -209,6 +209,32 @@ fn a_guess_does_not_outrank_what_a_snapshot_lists() {
     assert_eq!(workload.address, address("10.0.0.1"));
 }
 
+/// The estate turned to IPv6 after the inventory was taken.
+#[test]
+fn an_ipv6_address_given_since_the_snapshot_is_believed_of_the_records() {
+    let mut directory = directory(one(&tagged("service", "web")));
+    let observed = |at| EniFacts { address: Some(address(at)), ..facts("eni-1") };
+    directory.observe(&observed("10.0.0.1"), 10);
+    directory.observe(&observed("2a05:d014::1"), 10);
+    let web = "eni-1 10.0.0.1 web (role: tag service of the interface)";
+    assert_eq!(ask(&mut directory, "vpc-1", "10.0.0.1", 10), web);
+    assert_eq!(ask(&mut directory, "vpc-1", "2a05:d014::1", 10), web);
+}
+
+/// An interface without a flow log is of the estate nevertheless: a subnet has its /64 to itself.
+#[test]
+fn an_unclaimed_ipv6_address_of_a_subnet_is_inside() {
+    let mut directory = directory(one(""));
+    directory.observe(&EniFacts { address: Some(address("2a05:d014::1:1")), ..facts("eni-1") }, 10);
+    let inside = "- 2a05:d014::9 2a05:d014::9 (itself: nothing names it)";
+    assert_eq!(ask(&mut directory, "vpc-1", "2a05:d014::9", 10), inside);
+    let outside = ["2a05:d014:0:1::9", "2a05:d013:ffff:ffff:ffff::9"];
+    for at in outside {
+        assert!(ask(&mut directory, "vpc-1", at, 10).ends_with("/48"), "{at}");
+    }
+    assert!(ask(&mut directory, "vpc-2", "2a05:d014::9", 10).ends_with("/48"));
+}
+
 #[test]
 fn without_an_inventory_the_records_tell() {
     let mut directory = directory(vec![]);

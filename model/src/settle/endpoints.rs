@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use ingest::Field;
 
 use super::observers::Observers;
-use super::own_address::Own;
+use super::own_address::OwnAddresses;
 use crate::activity::{Endpoint, EndpointId, Vantage};
 use crate::fold::{Observed, WindowState};
 use crate::identity::{Address, Directory, EniFacts, RECORD_TAGS};
@@ -25,7 +25,7 @@ struct Known {
 /// Resolves addresses as the observers of one window see them.
 pub(super) struct Endpoints<'a> {
     state: &'a WindowState,
-    own: &'a [Option<Own>],
+    own: &'a OwnAddresses,
     directory: &'a mut Directory,
     time: i64,
     /// Observers of one VPC share what an address means.
@@ -39,15 +39,18 @@ impl<'a> Endpoints<'a> {
     pub(super) fn new(
         state: &'a WindowState,
         observers: &Observers<'_>,
-        own: &'a [Option<Own>],
+        own: &'a OwnAddresses,
         directory: &'a mut Directory,
         time: i64,
     ) -> Self {
         let by_name = observers.by_name();
         for &(n, observed) in &by_name {
             // A guess that was remembered would be taken for a fact ever after.
-            let known = own.get(n).copied().flatten().filter(|own| !own.is_guess);
-            directory.observe(&facts(observed, known.map(|own| own.address)), time);
+            let mut known = own.of(n).filter(|own| !own.is_guess).map(|own| own.address);
+            directory.observe(&facts(observed, known.next()), time);
+            for also in known {
+                directory.observe(&also_has(observed, also), time);
+            }
         }
         let mut numbers: BTreeMap<(Arc<str>, Arc<str>), u32> = BTreeMap::new();
         let mut scopes = vec![(0, Arc::from(""), Arc::from("")); by_name.len()];
@@ -129,9 +132,8 @@ impl<'a> Endpoints<'a> {
         client: &Endpoint,
         server: &Endpoint,
     ) -> Vantage {
-        let own = self.own[number].map(|own| own.address);
         let is_at = |end: &Endpoint| {
-            own == Some(u128::from(end.address))
+            self.own.of(number).any(|own| own.address == u128::from(end.address))
                 || end.workload().and_then(|w| w.eni.as_ref()) == Some(&observed.eni)
         };
         if is_at(client) {
@@ -159,5 +161,14 @@ fn facts(observed: &Observed, own: Option<u128>) -> EniFacts {
         ecs_task: said(Field::EcsTaskId),
         tags: RECORD_TAGS.into_iter().filter_map(|f| Some((f.name(), said(f)?))).collect(),
         address: own.map(Address::from),
+    }
+}
+
+/// That an interface has this address as well.
+fn also_has(observed: &Observed, address: u128) -> EniFacts {
+    EniFacts {
+        vpc: observed.said(Field::VpcId).cloned(),
+        address: Some(Address::from(address)),
+        ..EniFacts::new(Arc::clone(&observed.account), Arc::clone(&observed.eni))
     }
 }

@@ -28,41 +28,114 @@ impl Own {
     }
 }
 
-/// Each observer's own address, by its number, as far as this window and those before it show.
+/// Each observer's own addresses, by its number, as far as one window and those before it show. An
+/// interface with both families has one of each.
+pub(super) struct OwnAddresses {
+    v4: Vec<Option<Own>>,
+    /// Empty where the window has no IPv6.
+    v6: Vec<Option<Own>>,
+}
+
+impl OwnAddresses {
+    /// What is known of an observer, IPv4 before IPv6.
+    pub(super) fn of(&self, observer: usize) -> impl Iterator<Item = Own> {
+        let own = [&self.v4, &self.v6].map(|own| own.get(observer).copied().flatten());
+        own.into_iter().flatten()
+    }
+}
+
+/// Finds the observers' own addresses.
 pub(super) fn find(
     state: &WindowState,
     observers: &Observers<'_>,
     directory: &mut Directory,
     time: i64,
-) -> Vec<Option<Own>> {
-    let mut own = vec![None; observers.len()];
-    let mut unknown = vec![false; observers.len()];
-    for (n, observed) in observers.iter() {
-        let told = observed.own_address().or_else(|| {
-            let workload = directory.workload_of_eni(&observed.account, &observed.eni, time);
-            workload.map(|workload| u128::from(workload.address))
-        });
-        own[n] = told.map(Own::known);
-        unknown[n] = told.is_none();
+) -> OwnAddresses {
+    let mut told = |family: Family| {
+        let of = |(_, observed): (usize, &Observed)| {
+            let told = family.own_address(observed).or_else(|| {
+                let workload = directory.workload_of_eni(&observed.account, &observed.eni, time)?;
+                Some(u128::from(workload.address)).filter(|&address| family.has(address))
+            });
+            told.map(Own::known)
+        };
+        observers.iter().map(of).collect()
+    };
+    let v4 = complete(told(Family::V4), state, observers, Family::V4, |_| true);
+    if !has_v6(state) {
+        return OwnAddresses { v4, v6: Vec::new() };
     }
+    // What forwards has no address in common with all that it forwards, but may have one with most.
+    let is_only_v6 = |n: usize| v4[n].is_none();
+    let v6 = complete(told(Family::V6), state, observers, Family::V6, is_only_v6);
+    OwnAddresses { v4, v6 }
+}
+
+/// Finds the addresses that nothing told; what most records share only for those that `may_be_most`.
+fn complete(
+    mut own: Vec<Option<Own>>,
+    state: &WindowState,
+    observers: &Observers<'_>,
+    family: Family,
+    may_be_most: impl Fn(usize) -> bool,
+) -> Vec<Option<Own>> {
+    let mut unknown: Vec<bool> =
+        observers.iter().map(|(n, seen)| own[n].is_none() && !family.is_told_of(seen)).collect();
     if !unknown.contains(&true) {
         return own;
     }
-    let pairs = find_shared(state, observers, &mut unknown, &mut own);
+    let pairs = find_shared(ends(state, observers, family), &mut unknown, &mut own);
     if !pairs.is_empty() {
         choose_of_pairs(&pairs, observers, &mut own);
     }
+    for (n, unknown) in unknown.iter_mut().enumerate() {
+        *unknown = *unknown && may_be_most(n);
+    }
     if unknown.contains(&true) {
-        find_most(state, observers, &unknown, &mut own);
+        find_most(ends(state, observers, family), &unknown, &mut own);
     }
     own
 }
 
-/// What one observer's records have at their ends: observer's number, ends, records.
+/// An address family. Both ends of a record are of one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn has(self, address: u128) -> bool {
+        Address::from(address).is_v4() == (self == Self::V4)
+    }
+
+    /// Whether records show any of its addresses to be the interface's own.
+    fn is_told_of(self, observed: &Observed) -> bool {
+        observed.own.keys().any(|&address| self.has(address))
+    }
+
+    /// The address of this family that most records show to be the interface's own; the smallest of
+    /// equals. Of IPv6 more than half of them must: of an appliance that forwards, no address has more.
+    fn own_address(self, observed: &Observed) -> Option<u128> {
+        let own = || observed.own.iter().filter(|&(&address, _)| self.has(address));
+        let (&address, &most) = own().max_by_key(|&(&address, &n)| (n, Reverse(address)))?;
+        let total: u64 = own().map(|(_, n)| n).sum();
+        (self == Self::V4 || 2 * most > total).then_some(address)
+    }
+}
+
+fn has_v6(state: &WindowState) -> bool {
+    let is_v6 = |address| Family::V6.has(address);
+    state.tuples.iter_wide().any(|(key, _)| is_v6(key.low))
+        || state.folds.iter().any(|(key, _)| is_v6(key.client))
+}
+
+/// What one observer's records of a family have at their ends: observer's number, ends, records.
 fn ends<'a>(
     state: &'a WindowState,
     observers: &'a Observers<'_>,
-) -> impl Iterator<Item = (usize, [u128; 2], u64)> + 'a {
+    family: Family,
+) -> impl Iterator<Item = End> + 'a {
     let number = |id: ObserverId| observers.number(id);
     let tuples = state.tuples.iter().filter_map(move |(key, counts)| {
         Some((number(key.observer)?, [key.low, key.high], counts.records()))
@@ -70,19 +143,20 @@ fn ends<'a>(
     let folds = state.folds.iter().filter_map(move |(key, counts)| {
         Some((number(key.observer)?, [key.client, key.server], counts.records()))
     });
-    tuples.chain(folds)
+    tuples.chain(folds).filter(move |(_, [end, _], _)| family.has(*end))
 }
+
+type End = (usize, [u128; 2], u64);
 
 /// What most interfaces show: of the two ends of any record, which one all records share. Gives the
 /// observers whose records share both.
 fn find_shared(
-    state: &WindowState,
-    observers: &Observers<'_>,
+    ends: impl Iterator<Item = End>,
     unknown: &mut [bool],
     own: &mut [Option<Own>],
 ) -> Vec<(usize, [u128; 2])> {
     let mut candidates: Vec<Option<[Option<u128>; 2]>> = vec![None; unknown.len()];
-    for (n, [a, b], _) in ends(state, observers) {
+    for (n, [a, b], _) in ends {
         let both = candidates[n].get_or_insert([Some(a), Some(b)]);
         for end in both.iter_mut() {
             *end = end.filter(|&end| a != b && (end == a || end == b));
@@ -146,14 +220,9 @@ fn rank(address: u128, n_records: u64) -> (u64, bool, Reverse<u128>) {
 }
 
 /// Where no address is shared by all records: the one that most of them share.
-fn find_most(
-    state: &WindowState,
-    observers: &Observers<'_>,
-    unknown: &[bool],
-    own: &mut [Option<Own>],
-) {
+fn find_most(ends: impl Iterator<Item = End>, unknown: &[bool], own: &mut [Option<Own>]) {
     let mut counts: HashMap<usize, HashMap<u128, u64>> = HashMap::new();
-    for (n, both, n_records) in ends(state, observers).filter(|&(n, ..)| unknown[n]) {
+    for (n, both, n_records) in ends.filter(|&(n, ..)| unknown[n]) {
         let counts = counts.entry(n).or_default();
         for end in both {
             *counts.entry(end).or_default() += n_records;

@@ -66,6 +66,7 @@ fn labels(name: &str) -> BTreeSet<&str> {
         "lateral-ssh" | "lateral-database" | "lateral-windows" => BTreeSet::from(["lateral-move"]),
         "beacon-jittered" | "beacon-slow" | "beacon-ipv6" => BTreeSet::from(["beacon"]),
         "exfiltration-ipv6" => BTreeSet::from(["exfiltration"]),
+        "low-and-slow-irregular" => BTreeSet::from(["low-and-slow"]),
         own => BTreeSet::from([own]),
     }
 }
