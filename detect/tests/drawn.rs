@@ -16,13 +16,13 @@ use made::Talk;
 const DAY: i64 = 24 * HOUR_SECS;
 
 /// The edge of a deviation of this kind, after seven usual days of which the fourth was silent.
-fn drawn(kind: Kind, deviating: Vec<Talk>) -> String {
+fn drawn(kind: Kind, deviating: &[Talk]) -> String {
     let others = steady(7 * 24).into_iter().map(|t| Talk { client: 3, server: 5, ..t });
     let own = steady(7 * 24).into_iter().filter(|t| !(3 * DAY..4 * DAY).contains(&t.start));
     let mut usual: Vec<Talk> = own.chain(others).collect();
     usual.sort_by_key(|talk| talk.start);
     let mut judge = judge(learned(&usual));
-    for activity in &activities(&deviating) {
+    for activity in &activities(deviating) {
         judge.judge(activity);
     }
     let mut deviations = judge.episodes().open().flat_map(|e| e.deviations.values());
@@ -39,7 +39,7 @@ fn days_before_it_stand_low_and_what_deviates_behind_the_bar() {
         client_port: 20_000 + i,
         ..talk(4, 5432, 8 * DAY + i64::from(i % 200), 2_000)
     };
-    let line = drawn(Kind::Flood, (0..600).map(ask).collect());
+    let line = drawn(Kind::Flood, &(0..600).map(ask).collect::<Vec<_>>());
     let (before, now) = line.split_once('|').unwrap();
     assert_eq!((before.chars().count(), now), (28, "█"), "{line}");
     let days = before.trim_matches('·');
@@ -49,6 +49,6 @@ fn days_before_it_stand_low_and_what_deviates_behind_the_bar() {
 
 #[test]
 fn what_was_never_there_is_dots() {
-    let line = drawn(Kind::NewPeer, vec![talk(5, 22, 8 * DAY, 20_000)]);
+    let line = drawn(Kind::NewPeer, &[talk(5, 22, 8 * DAY, 20_000)]);
     assert_eq!(line, format!("{}|█", "·".repeat(28)));
 }

@@ -124,7 +124,7 @@ pub(crate) fn add_edge(
 /// deviation comes after a bar.
 fn drawn(deviation: &Deviation, edge: Option<&EdgeEvidence>, now: u64, start: i64) -> Fact {
     let today = start.div_euclid(DAY_SECS);
-    let days = today - EDGE_DAYS as i64..today;
+    let days = today.saturating_sub_unsigned(EDGE_DAYS as u64)..today;
     let begun = begun(deviation, start).div_euclid(DAY_SECS);
     let n_before = usize::try_from(begun - days.start).unwrap_or(0).min(EDGE_DAYS);
     let carried =
