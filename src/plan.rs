@@ -213,6 +213,18 @@ pub(crate) fn check_state(run: &Run, fold: &FoldOptions, interval_secs: i64) -> 
     Ok(())
 }
 
+impl ReadPlan {
+    /// Says that an inventory names nothing of what was read.
+    pub(crate) fn note_acquaintance(&self) {
+        if self.directory.is_acquainted() == Some(false) {
+            output::note(
+                "the inventory lists none of the interfaces in these logs, so nothing has a service's name: is it \
+                 of their account and region?",
+            );
+        }
+    }
+}
+
 /// Says what came of reading, at the end of every run.
 pub(crate) fn report_ledger(outcome: &Outcome) {
     for (reason, samples) in &outcome.samples {
@@ -241,7 +253,7 @@ pub(crate) fn note_ledger(ledger: &Ledger) {
     // A tenth of what there is, and more than a few.
     if ledger.late > 100 && ledger.late * 10 > ledger.records {
         output::note(&format!(
-            "{} records end longer than --lateness before the time in their file's name, or than the stream has              come: they add nothing. If these logs hold more time than that in a file, give a greater --lateness",
+            "{} records end longer than --lateness before the time in their file's name, or than the stream has come: they add nothing. If these logs hold more time than that in a file, give a greater --lateness",
             ledger.late
         ));
     }

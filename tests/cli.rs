@@ -76,6 +76,22 @@ fn an_error_ends_with_2_and_says_what_and_where() {
 }
 
 #[test]
+fn what_cannot_be_an_answer_is_said() {
+    let folder = swept();
+    fs::write(folder.path().join("elsewhere.json"), r#"{"NetworkInterfaces": []}"#).unwrap();
+    let unacquainted = run(&folder, &["detect", "logs", "--inventory", "elsewhere.json"]);
+    let says = "lists none of the interfaces in these logs";
+    assert!(unacquainted.stderr.contains(says), "{}", unacquainted.stderr);
+    assert!(!run(&folder, &["detect", "logs"]).stderr.contains(says));
+    let unjudged = run(&folder, &["detect", "logs", "--warmup", "900h"]);
+    assert!(unjudged.stderr.contains("nothing was judged yet"), "{}", unjudged.stderr);
+    assert!(!run(&folder, &["detect", "logs"]).stderr.contains("nothing was judged yet"));
+    fs::write(folder.path().join("enis.csv"), "eni,name\n").unwrap();
+    let no_json = run(&folder, &["detect", "logs", "--inventory", "enis.csv"]);
+    assert_eq!(no_json.stderr.matches("expected value").count(), 1, "{}", no_json.stderr);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named_and_the_others_go_on() {
     let folder = swept();
     // A gzip header, and nothing that inflates after it.

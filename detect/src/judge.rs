@@ -104,6 +104,11 @@ impl Judge {
         self.calibration.held_days(now)
     }
 
+    /// From when windows are judged and not only learned, Unix seconds; `None` before the first one.
+    pub fn judged_from(&self) -> Option<i64> {
+        self.judged_from
+    }
+
     /// What stood out in windows that were only learned from, in this run.
     pub fn stood_out_while_learning(&self) -> StoodOut {
         self.training.stood_out()

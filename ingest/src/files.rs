@@ -61,12 +61,12 @@ pub enum FindError {
     #[error("`{0}`: a URL where files are due")]
     NotAFile(String),
     /// The operating system refused.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -115,7 +115,7 @@ impl Found {
         for entry in matches {
             let path = entry.map_err(|error| {
                 let path = error.path().to_owned();
-                FindError::Io { path, source: error.into() }
+                FindError::Io { path, cause: error.into() }
             })?;
             self.add_path(&path)?;
             n_matches += 1;
@@ -186,8 +186,8 @@ impl Found {
     }
 }
 
-fn io_error(path: &Path, source: io::Error) -> FindError {
-    FindError::Io { path: path.to_owned(), source }
+fn io_error(path: &Path, cause: io::Error) -> FindError {
+    FindError::Io { path: path.to_owned(), cause }
 }
 
 fn is_hidden(path: &Path) -> bool {

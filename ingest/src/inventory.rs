@@ -140,15 +140,27 @@ pub enum InventoryError {
         /// The file.
         file: PathBuf,
     },
+    /// No JSON at all.
+    #[error(
+        "{}: no JSON ({cause}); expected what `aws ec2 describe-network-interfaces`, `describe-instances`, \
+         `describe-flow-logs` or `aws ecs describe-tasks` prints with --output json",
+        file.display()
+    )]
+    NotJson {
+        /// The file.
+        file: PathBuf,
+        /// Where it ceases to be.
+        cause: serde_json::Error,
+    },
     /// Not the JSON it should be.
-    #[error("{}: at `{at}`: {source}", file.display())]
+    #[error("{}: at `{at}`: {cause}", file.display())]
     Malformed {
         /// The file.
         file: PathBuf,
         /// The JSON path.
         at: String,
         /// What is wrong there.
-        source: serde_json::Error,
+        cause: serde_json::Error,
     },
 }
 
@@ -159,13 +171,20 @@ pub fn read(file: &Path, text: &[u8]) -> Result<Inventory, InventoryError> {
     let mut inventory = Inventory { taken_at, ..Inventory::default() };
     let mut json = serde_json::Deserializer::from_slice(text);
     loop {
-        wire::read_pages(&mut json, &mut inventory).map_err(|error| {
-            let at = error.path().to_string();
-            InventoryError::Malformed { file: file.into(), at, source: error.into_inner() }
-        })?;
+        wire::read_pages(&mut json, &mut inventory).map_err(|error| malformed(file, error))?;
         if json.end().is_ok() {
             return Ok(inventory);
         }
+    }
+}
+
+fn malformed(file: &Path, error: serde_path_to_error::Error<serde_json::Error>) -> InventoryError {
+    let at = error.path().to_string();
+    let (file, cause) = (file.into(), error.into_inner());
+    if cause.is_syntax() {
+        InventoryError::NotJson { file, cause }
+    } else {
+        InventoryError::Malformed { file, at, cause }
     }
 }
 

@@ -120,14 +120,14 @@ pub enum IpRangesError {
         bytes: usize,
     },
     /// Not the JSON it should be.
-    #[error("{}: at `{at}`: {source}; expected AWS's ip-ranges.json", file.display())]
+    #[error("{}: at `{at}`: {cause}; expected AWS's ip-ranges.json", file.display())]
     Malformed {
         /// The file.
         file: PathBuf,
         /// The JSON path.
         at: String,
         /// What is wrong there.
-        source: serde_json::Error,
+        cause: serde_json::Error,
     },
 }
 
@@ -182,7 +182,7 @@ impl IpRanges {
         let mut json = serde_json::Deserializer::from_slice(text);
         let listed: Listed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let at = error.path().to_string();
-            IpRangesError::Malformed { file: file.into(), at, source: error.into_inner() }
+            IpRangesError::Malformed { file: file.into(), at, cause: error.into_inner() }
         })?;
         let v4 = listed.prefixes.into_iter().map(|l| (l.ip_prefix, l.service, l.region));
         let v6 = listed.ipv6_prefixes.into_iter().map(|l| (l.ipv6_prefix, l.service, l.region));

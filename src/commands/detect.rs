@@ -40,6 +40,8 @@ pub(crate) struct Detected {
     /// The last revision of each finding, by first record and id, with suggestions.
     pub(crate) findings: Vec<Finding>,
     pub(crate) outcome: Outcome,
+    /// From when windows were judged and not only learned, Unix seconds; `None` without any.
+    judged_from: Option<i64>,
     /// End of the newest window, Unix seconds.
     pub(crate) newest: i64,
     /// What a next run can go on from: the baseline with what was judged added, and the rest.
@@ -59,8 +61,10 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Ending> {
     let tail = if state.is_some() && !args.r#final { Tail::Keep } else { Tail::Close };
     let terms = Terms { warmup_secs: args.learned.warmup, budget: args.tell.budget };
     let detected = judge_all(&mut plan, beginning, tail, terms, delivery.planning())?;
+    plan.note_acquaintance();
     plan::report_ledger(&detected.outcome);
-    let Detected { findings, outcome, newest, mut left } = detected;
+    let Detected { findings, outcome, judged_from, newest, mut left } = detected;
+    note_only_learned(judged_from, newest);
     let mut known = Known { open: std::mem::take(&mut left.run.told), ..Known::default() };
     let told = delivery.sift(findings, newest, &mut known);
     (left.run.told, left.run.withdrawn) = (known.open, known.withdrawn);
@@ -204,6 +208,7 @@ pub(super) fn judge_all(
         pipeline::run(&reading, &mut aggregator, &mut carried, &mut plan.directory, &mut judging)?;
     outcome.gaps = judging.gaps(&plan.directory);
     outcome.stood_out = judging.judge.stood_out_while_learning();
+    let judged_from = judging.judge.judged_from();
     let told = judging.findings(&plan.directory);
     let findings = with_undelivered(told, std::mem::take(&mut run.undelivered));
     let newest = judging.newest;
@@ -227,7 +232,7 @@ pub(super) fn judge_all(
         remembered: plan.directory.remembered(),
         judge,
     };
-    Ok(Detected { findings, outcome, newest, left })
+    Ok(Detected { findings, outcome, judged_from, newest, left })
 }
 
 /// What a run works with.
@@ -301,6 +306,17 @@ fn note_since(plan: &ReadPlan, beginning: &Beginning) {
              --since nothing is left out or judged twice",
             at(open_from),
             at(since)
+        ));
+    }
+}
+
+/// No findings of what was not judged are no answer.
+fn note_only_learned(judged_from: Option<i64>, newest: i64) {
+    if let Some(from) = judged_from.filter(|&from| newest <= from) {
+        output::note(&format!(
+            "nothing was judged yet: --warmup lasts until {}, and the newest record is from before {}",
+            at(from),
+            at(newest)
         ));
     }
 }

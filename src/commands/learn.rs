@@ -73,6 +73,7 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Ending> {
 pub(crate) fn learn(mut plan: ReadPlan) -> Result<(Baseline, Outcome)> {
     let mut learner = Learner::of(&plan);
     let mut outcome = plan.read_whole(&mut learner)?;
+    plan.note_acquaintance();
     outcome.stood_out = learner.judge.stood_out_while_learning();
     let mut baseline = learner.judge.into_baseline();
     note_source(&mut baseline, &plan, &outcome);

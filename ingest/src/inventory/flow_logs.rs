@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{InventoryError, plain_text};
+use super::{InventoryError, malformed, plain_text};
 use crate::format::LogFormat;
 
 /// One flow log.
@@ -63,10 +63,8 @@ pub fn read(file: &Path, text: &[u8]) -> Result<Vec<FlowLog>, InventoryError> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let mut flow_logs = Vec::new();
     loop {
-        let page: Page = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let at = error.path().to_string();
-            InventoryError::Malformed { file: file.into(), at, source: error.into_inner() }
-        })?;
+        let page: Page =
+            serde_path_to_error::deserialize(&mut json).map_err(|error| malformed(file, error))?;
         flow_logs.extend(page.flow_logs.into_iter().filter_map(Wire::into_flow_log));
         if json.end().is_ok() {
             return Ok(flow_logs);

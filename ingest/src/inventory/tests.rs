@@ -116,6 +116,10 @@ fn errors_name_file_and_path() {
     assert!(fails(b"{\"Volumes\": []}").contains("expected a key `NetworkInterfaces`"));
     assert!(fails(b"7").contains("expected the output of describe-network-interfaces"));
     assert!(fails(b"").contains("EOF"));
+    assert!(
+        fails(b"a,b\n1,2\n")
+            .starts_with("dir/inventory.json: no JSON (expected value at line 1 column 1); ")
+    );
     assert!(fails(b"\xff\xfe{\0").contains("UTF-16"));
     assert!(fails(&vec![b'['; 100_000]).contains("recursion limit"));
     let truncated = &INTERFACES.as_bytes()[..INTERFACES.len() - 10];

@@ -209,6 +209,17 @@ impl Directory {
         self.sources.estate.interfaces().map(|(_, interface)| interface)
     }
 
+    /// Whether the inventories list any interface that has records; `None` without inventories or records.
+    pub fn is_acquainted(&self) -> Option<bool> {
+        let mut observed =
+            self.sources.recorded.iter().map(|(facts, _)| facts.eni.as_ref()).peekable();
+        if self.sources.estate.times().is_empty() || observed.peek().is_none() {
+            return None;
+        }
+        let is_listed = |eni: &str| self.listed_since(eni).is_some() || self.task(eni).is_some();
+        Some(observed.any(is_listed))
+    }
+
     /// When a snapshot first listed an interface, Unix seconds.
     pub fn listed_since(&self, eni: &str) -> Option<i64> {
         self.sources.estate.listed.since(eni)
