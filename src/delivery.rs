@@ -241,7 +241,7 @@ mod tests {
         let third = finding(3, "2026-03-01T10:00:00Z", "2026-03-01T06:00:00Z");
         assert_eq!(
             told(vec![later(), third], &mut known),
-            [(2, State::Updated), (3, State::Closed)],
+            [(2, State::Updated), (4, State::Closed)],
             "as they came, whatever their first record"
         );
         assert!(known.open.is_empty() && known.withdrawn.contains("tg-1"));
