@@ -217,27 +217,36 @@ impl Episodes {
     }
 }
 
+/// Whether nothing names the peer, or says that it is of the estate: a machine of a network beside it, as an
+/// intruder may have one.
+fn is_nobodys(deviation: &Deviation) -> bool {
+    let name = deviation.peer.strip_prefix("svc:");
+    name.zip(deviation.peer_address).is_some_and(|(name, address)| *name == address.to_string())
+}
+
 impl Episode {
-    /// By how much likelier it makes a deviation: whose workload it reached, shared among all it reached, since
-    /// who goes everywhere leads nowhere; or that goes where it goes outside.
+    /// By how much likelier it makes a deviation: that goes where it goes outside; or whose workload it
+    /// reached, shared among all it reached, since who goes everywhere leads nowhere, unless both go on to
+    /// a host that is nobody's.
     fn leads_to(&self, deviation: &Deviation) -> f64 {
-        let is_outside = |peer: &str| !is_inside(peer) && peer != MANY;
         // What was told only for what others do leads no further.
-        let is_firm = |known: &&Deviation| known.cut_ratio <= 1.0;
-        let all = self.deviations.values().filter(is_firm);
-        let out = || all.clone().filter(|known| known.direction == Direction::Out);
-        let goes_there = out().any(|known| {
-            is_outside(&known.peer)
-                && known.peer_address.is_some()
-                && known.peer_address == deviation.peer_address
-        });
-        if goes_there {
-            return LIFT;
-        }
+        let firm = self.deviations.values().filter(|known| known.cut_ratio <= 1.0);
+        let out = || firm.clone().filter(|known| known.direction == Direction::Out);
+        let there = |is_of: fn(&Deviation) -> bool| {
+            let mut of = out().filter(|known| known.peer_address.is_some() && is_of(known));
+            of.any(|known| known.peer_address == deviation.peer_address)
+        };
         let reached = out().filter(|known| is_inside(&known.peer)).filter_map(|d| d.peer_address);
         let reached: BTreeSet<Address> = reached.collect();
         let is_reached = reached.contains(&deviation.workload.address);
-        if is_reached { (LIFT / reached.len() as f64).max(1.0) } else { 1.0 }
+        let is_outside = |known: &Deviation| !is_inside(&known.peer) && &*known.peer != MANY;
+        if there(is_outside) || is_reached && there(is_nobodys) {
+            LIFT
+        } else if is_reached {
+            (LIFT / reached.len() as f64).max(1.0)
+        } else {
+            1.0
+        }
     }
 
     fn new(workload: &Arc<Workload>, name: &str, start: i64) -> Self {

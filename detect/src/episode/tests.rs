@@ -177,6 +177,21 @@ fn who_reaches_everybody_leads_nowhere() {
     assert!((lift(vec![reached(10)]) - LIFT).abs() < 1e-9);
     assert!((lift((10..30).map(reached).collect()) - LIFT / 20.0).abs() < 1e-9);
     assert!((lift((10..500).map(reached).collect()) - 1.0).abs() < 1e-9);
+    // Unless both go to a machine that nobody knows.
+    let triangle = |named: &str, from_host: u128| {
+        let to = |d: Deviation, n: u128| Deviation {
+            peer: named.into(),
+            peer_address: Some(Address::from(n)),
+            ..d
+        };
+        let mut episodes = Episodes::default();
+        let round = (10..30).map(reached).chain([to(reached(99), 99)]);
+        episodes.absorb(0, round.collect());
+        episodes.lift(&to(deviation(&host, Kind::NewPeer, named, 300), from_host))
+    };
+    let nobody = format!("svc:{}", Address::from(99));
+    assert!((triangle(&nobody, 99) - LIFT).abs() < 1e-9);
+    assert!(triangle(&nobody, 98) < LIFT && triangle("svc:db", 99) < LIFT);
     let weak = Deviation { cut_ratio: 1.1, ..reached(10) };
     assert!((lift(vec![weak]) - 1.0).abs() < 1e-9);
 }
