@@ -93,6 +93,16 @@ impl ReadPlan {
     pub(crate) fn fields(&self) -> FieldSet {
         self.survey.declared
     }
+
+    /// Says that an inventory names nothing of what was read.
+    pub(crate) fn note_acquaintance(&self) {
+        if self.directory.is_acquainted() == Some(false) {
+            output::note(
+                "the inventory lists none of the interfaces in these logs, and so it names nothing: is it \
+                 of their account and region?",
+            );
+        }
+    }
 }
 
 /// What can be said before anything is read, whatever brings it.
@@ -211,18 +221,6 @@ pub(crate) fn check_state(run: &Run, fold: &FoldOptions, interval_secs: i64) -> 
         );
     }
     Ok(())
-}
-
-impl ReadPlan {
-    /// Says that an inventory names nothing of what was read.
-    pub(crate) fn note_acquaintance(&self) {
-        if self.directory.is_acquainted() == Some(false) {
-            output::note(
-                "the inventory lists none of the interfaces in these logs, so nothing has a service's name: is it \
-                 of their account and region?",
-            );
-        }
-    }
 }
 
 /// Says what came of reading, at the end of every run.

@@ -15,30 +15,28 @@ use detect::suppress::Suppressions;
 use detect::{Judge, JudgeOptions, Kind};
 use fixture::T0;
 use jiff::Timestamp;
-use judged::{HOUR_SECS, activities, judging, learned, steady, talk};
+use judged::{DAY_SECS, HOUR_SECS, activities, judging, learned, steady, talk};
 use made::Talk;
-
-const DAY: i64 = 24 * HOUR_SECS;
 
 /// Nights on which the job runs; the first is day 7.
 const NIGHTS: i64 = 7;
 
 /// The rules hold for the first three nights.
-const UNTIL: i64 = T0 + 10 * DAY;
+const UNTIL: i64 = T0 + 10 * DAY_SECS;
 
 /// The nights on which a kind of deviation of the job was told, hidden or not.
 fn told(kind: Kind, rule: &str, job: fn(i64) -> Vec<Talk>) -> BTreeSet<i64> {
     let until = Timestamp::from_second(UNTIL).unwrap();
     let rule = format!("rules: [{{reason: known, until: '{until}', {rule}}}]");
     let accepted = Suppressions::parse("rules", &rule).unwrap();
-    let nights = (0..NIGHTS).map(|night| (7 + night) * DAY + 2 * HOUR_SECS);
+    let nights = (0..NIGHTS).map(|night| (7 + night) * DAY_SECS + 2 * HOUR_SECS);
     // The job's server has to be known to be told of: others ask it.
     let usual = |days: i64| {
         let others = steady(days * 24).into_iter().map(|t| Talk { client: 3, server: 5, ..t });
         steady(days * 24).into_iter().chain(others)
     };
     let mut talks: Vec<Talk> = usual(7 + NIGHTS)
-        .filter(|talk| talk.start >= 7 * DAY)
+        .filter(|talk| talk.start >= 7 * DAY_SECS)
         .chain(nights.flat_map(job))
         .collect();
     talks.sort_by_key(|talk| talk.start);
@@ -52,7 +50,7 @@ fn told(kind: Kind, rule: &str, job: fn(i64) -> Vec<Talk>) -> BTreeSet<i64> {
             episode.deviations.values().any(|d| d.kind == kind && d.last >= activity.start)
         });
         if is_told {
-            told.insert((activity.start - T0) / DAY - 7);
+            told.insert((activity.start - T0) / DAY_SECS - 7);
         }
     }
     told
@@ -97,7 +95,7 @@ fn only_what_a_rule_matches_is_learned() {
 
 #[test]
 fn nothing_is_learned_by_a_rule_that_has_run_out() {
-    let late = |start: i64| if start < 10 * DAY { Vec::new() } else { a_new_peer(start) };
+    let late = |start: i64| if start < 10 * DAY_SECS { Vec::new() } else { a_new_peer(start) };
     let nights = told(Kind::NewPeer, "kind: new-peer, port: 22, learn: true", late);
     assert_eq!(nights, (3..NIGHTS).collect());
 }

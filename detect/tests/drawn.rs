@@ -10,15 +10,14 @@ mod judged;
 mod made;
 
 use detect::{Fact, Kind};
-use judged::{HOUR_SECS, activities, judge, learned, steady, talk};
+use judged::{DAY_SECS, activities, judge, learned, steady, talk};
 use made::Talk;
-
-const DAY: i64 = 24 * HOUR_SECS;
 
 /// The edge of a deviation of this kind, after seven usual days of which the fourth was silent.
 fn drawn(kind: Kind, deviating: &[Talk]) -> String {
     let others = steady(7 * 24).into_iter().map(|t| Talk { client: 3, server: 5, ..t });
-    let own = steady(7 * 24).into_iter().filter(|t| !(3 * DAY..4 * DAY).contains(&t.start));
+    let own =
+        steady(7 * 24).into_iter().filter(|t| !(3 * DAY_SECS..4 * DAY_SECS).contains(&t.start));
     let mut usual: Vec<Talk> = own.chain(others).collect();
     usual.sort_by_key(|talk| talk.start);
     let mut judge = judge(learned(&usual));
@@ -37,7 +36,7 @@ fn drawn(kind: Kind, deviating: &[Talk]) -> String {
 fn days_before_it_stand_low_and_what_deviates_behind_the_bar() {
     let ask = |i: u16| Talk {
         client_port: 20_000 + i,
-        ..talk(4, 5432, 8 * DAY + i64::from(i % 200), 2_000)
+        ..talk(4, 5432, 8 * DAY_SECS + i64::from(i % 200), 2_000)
     };
     let line = drawn(Kind::Flood, &(0..600).map(ask).collect::<Vec<_>>());
     let (before, now) = line.split_once('|').unwrap();
@@ -49,6 +48,6 @@ fn days_before_it_stand_low_and_what_deviates_behind_the_bar() {
 
 #[test]
 fn what_was_never_there_is_dots() {
-    let line = drawn(Kind::NewPeer, &[talk(5, 22, 8 * DAY, 20_000)]);
+    let line = drawn(Kind::NewPeer, &[talk(5, 22, 8 * DAY_SECS, 20_000)]);
     assert_eq!(line, format!("{}|█", "·".repeat(28)));
 }

@@ -10,10 +10,8 @@ mod made;
 
 use detect::Kind;
 use fixture::WINDOW_SECS;
-use judged::{HOUR_SECS, activities, judge, learned, steady, talk, windows_of};
+use judged::{DAY_SECS, HOUR_SECS, activities, judge, learned, steady, talk, windows_of};
 use made::{Fate, Talk};
-
-const DAY: i64 = 24 * HOUR_SECS;
 
 /// So many connections of host 2 to host 4 in a window that starts at a time.
 fn burst(n: u16, start: i64) -> impl Iterator<Item = Talk> {
@@ -34,18 +32,18 @@ fn told(usual: &[Talk], now: &[Talk]) -> u64 {
 
 #[test]
 fn far_more_connections_on_a_known_edge_are_told() {
-    let now: Vec<Talk> = burst(400, DAY).collect();
+    let now: Vec<Talk> = burst(400, DAY_SECS).collect();
     assert_eq!(told(&steady(24), &now), 1);
-    let few: Vec<Talk> = burst(200, DAY).collect();
+    let few: Vec<Talk> = burst(200, DAY_SECS).collect();
     assert_eq!(told(&steady(24), &few), 0, "a busy client's");
 }
 
 #[test]
 fn four_times_the_most_there_ever_was_is_not_enough() {
     let usual: Vec<Talk> = steady(24).into_iter().chain(burst(100, HOUR_SECS)).collect();
-    let now: Vec<Talk> = burst(400, DAY).collect();
+    let now: Vec<Talk> = burst(400, DAY_SECS).collect();
     assert_eq!(told(&usual, &now), 0);
-    let more: Vec<Talk> = burst(600, DAY).collect();
+    let more: Vec<Talk> = burst(600, DAY_SECS).collect();
     assert_eq!(told(&usual, &more), 1);
 }
 
@@ -54,13 +52,13 @@ fn who_is_asked_as_much_more_may_ask_as_much_more() {
     let asks = |t: Talk| Talk { client: 9, server: 2, port: 443, ..t };
     let asked = |n| burst(n, HOUR_SECS).map(asks);
     let usual = |n| steady(24).into_iter().flat_map(|t| [t.clone(), asks(t)]).chain(asked(n));
-    let now: Vec<Talk> = burst(400, DAY).flat_map(|t| [t.clone(), asks(t)]).collect();
+    let now: Vec<Talk> = burst(400, DAY_SECS).flat_map(|t| [t.clone(), asks(t)]).collect();
     assert_eq!(told(&usual(30).collect::<Vec<_>>(), &now), 1, "13 times as much, and 400 times");
     let twice = burst(100, 2 * HOUR_SECS).chain(usual(30));
     assert_eq!(told(&twice.collect::<Vec<_>>(), &now), 0);
     assert_eq!(told(&usual(0).collect::<Vec<_>>(), &now), 1, "who is hardly ever asked");
-    let knocks =
-        burst(400, DAY).flat_map(|t| [t.clone(), Talk { fate: Fate::RejectedAtServer, ..asks(t) }]);
+    let knocks = burst(400, DAY_SECS)
+        .flat_map(|t| [t.clone(), Talk { fate: Fate::RejectedAtServer, ..asks(t) }]);
     let half = burst(70, 2 * HOUR_SECS).chain(usual(30));
     let half: Vec<Talk> = half.collect();
     assert_eq!(told(&half, &now), 0);
@@ -70,7 +68,7 @@ fn who_is_asked_as_much_more_may_ask_as_much_more() {
 #[test]
 fn who_is_new_is_compared_with_the_estate() {
     let by_others: Vec<Talk> = steady(24).into_iter().map(|t| Talk { client: 3, ..t }).collect();
-    let now: Vec<Talk> = burst(400, DAY).collect();
+    let now: Vec<Talk> = burst(400, DAY_SECS).collect();
     assert_eq!(told(&by_others, &now), 1);
     let busy = burst(100, HOUR_SECS).map(|t| Talk { client: 3, ..t });
     let with_busy: Vec<Talk> = by_others.into_iter().chain(busy).collect();
@@ -80,7 +78,7 @@ fn who_is_new_is_compared_with_the_estate() {
 
 #[test]
 fn what_goes_on_becomes_usual() {
-    let now: Vec<Talk> = (0..36).flat_map(|n| burst(400, DAY + n * WINDOW_SECS)).collect();
+    let now: Vec<Talk> = (0..36).flat_map(|n| burst(400, DAY_SECS + n * WINDOW_SECS)).collect();
     let windows = told(&steady(24), &now);
     assert!((10..=24).contains(&windows), "flagged windows count a tenth each: {windows}");
 }

@@ -8,6 +8,7 @@
 
 #[path = "../../model/tests/fixture/mod.rs"]
 mod fixture;
+#[allow(dead_code, reason = "each test uses some of it")]
 mod judged;
 #[path = "../../model/tests/made/mod.rs"]
 mod made;

@@ -11,10 +11,8 @@ mod made;
 
 use detect::{Fact, Kind};
 use fixture::T0;
-use judged::{HOUR_SECS, activities, judge, learned, steady, talk};
+use judged::{DAY_SECS, HOUR_SECS, activities, judge, learned, steady, talk};
 use made::Talk;
-
-const DAY: i64 = 24 * HOUR_SECS;
 
 /// Days that are learned.
 const LEARNED: i64 = 7;
@@ -26,7 +24,7 @@ const DROP: u8 = 60;
 fn usual(days: std::ops::Range<i64>) -> impl Iterator<Item = Talk> {
     let visits = days.flat_map(|day| (0..25_u8).map(move |n| (day, n)));
     let visit = |(day, n): (i64, u8)| {
-        let start = day * DAY + i64::from(n) * 3000 + 7 * day;
+        let start = day * DAY_SECS + i64::from(n) * 3000 + 7 * day;
         talk(20 + n, 443, start, 500_000 + 20_000 * u64::from(n))
     };
     visits.map(visit)
@@ -39,7 +37,7 @@ fn uploads(from: i64, days: i64, each_bytes: u64) -> impl Iterator<Item = Talk> 
         *time += 300 + (n * n * 7919 + n * 104_729) % 3900;
         Some(*time)
     });
-    let times = gaps.take_while(move |&time| time < from + days * DAY);
+    let times = gaps.take_while(move |&time| time < from + days * DAY_SECS);
     times.map(move |start| talk(DROP, 443, start, each_bytes))
 }
 
@@ -71,25 +69,26 @@ fn sorted(talks: impl Iterator<Item = Talk>) -> Vec<Talk> {
 
 #[test]
 fn a_hundred_megabytes_in_small_parts_are_told_within_the_day() {
-    let (bytes, after) = told(Vec::new(), uploads(8 * DAY, 2, 4_000_000).collect()).unwrap();
+    let (bytes, after) = told(Vec::new(), uploads(8 * DAY_SECS, 2, 4_000_000).collect()).unwrap();
     assert!(bytes >= 50e6, "{bytes}");
-    assert!((6 * HOUR_SECS..DAY).contains(&after), "{after}");
+    assert!((6 * HOUR_SECS..DAY_SECS).contains(&after), "{after}");
 }
 
 #[test]
 fn what_other_destinations_get_too_is_silent() {
-    assert_eq!(told(Vec::new(), uploads(8 * DAY, 2, 50_000).collect()), None);
+    assert_eq!(told(Vec::new(), uploads(8 * DAY_SECS, 2, 50_000).collect()), None);
 }
 
 #[test]
 fn where_others_of_the_estate_went_before_is_silent() {
-    let others = uploads(5 * DAY, 1, 20_000).map(|talk| Talk { client: 3, ..talk });
-    assert_eq!(told(others.collect(), uploads(8 * DAY, 2, 4_000_000).collect()), None);
+    let others = uploads(5 * DAY_SECS, 1, 20_000).map(|talk| Talk { client: 3, ..talk });
+    assert_eq!(told(others.collect(), uploads(8 * DAY_SECS, 2, 4_000_000).collect()), None);
 }
 
 #[test]
 fn where_others_of_the_estate_begin_to_go_too_is_silent() {
-    let now = |client: u8| uploads(8 * DAY, 2, 4_000_000).map(move |talk| Talk { client, ..talk });
+    let now =
+        |client: u8| uploads(8 * DAY_SECS, 2, 4_000_000).map(move |talk| Talk { client, ..talk });
     assert_eq!(told(Vec::new(), now(2).chain(now(3)).chain(now(5)).collect()), None);
     assert!(told(Vec::new(), now(2).chain(now(3)).collect()).is_some(), "two may be broken into");
 }
@@ -97,10 +96,10 @@ fn where_others_of_the_estate_begin_to_go_too_is_silent() {
 #[test]
 fn a_vendor_of_all_hides_no_other_destination() {
     let vendor = |client: u8| {
-        let to_it = uploads(8 * DAY, 2, 8_000_000);
+        let to_it = uploads(8 * DAY_SECS, 2, 8_000_000);
         to_it.map(move |talk| Talk { client, server: DROP + 1, ..talk })
     };
     let all = [2, 3, 5].into_iter().flat_map(vendor);
-    let now = uploads(8 * DAY + 600, 2, 4_000_000).chain(all);
+    let now = uploads(8 * DAY_SECS + 600, 2, 4_000_000).chain(all);
     assert!(told(Vec::new(), now.collect()).is_some());
 }

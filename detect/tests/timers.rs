@@ -12,18 +12,16 @@ mod made;
 use detect::suppress::Suppressions;
 use detect::{DeviationKey, Judge, JudgeOptions, Kind};
 use fixture::WINDOW_SECS;
-use judged::{HOUR_SECS, activities, judge, judging, learned, steady, talk, windows_of};
+use judged::{DAY_SECS, HOUR_SECS, activities, judge, judging, learned, steady, talk, windows_of};
 use made::Talk;
 use model::baseline::Baseline;
-
-const DAY: i64 = 24 * HOUR_SECS;
 
 /// Days that are learned.
 const LEARNED: i64 = 7;
 
 /// A host calls one address outside by the clock, in some days.
 fn timer(client: u8, days: std::ops::Range<i64>, period_secs: i64) -> impl Iterator<Item = Talk> {
-    let calls = days.start * DAY / period_secs..days.end * DAY / period_secs;
+    let calls = days.start * DAY_SECS / period_secs..days.end * DAY_SECS / period_secs;
     calls.map(move |n| Talk { client, ..talk(9, 443, n * period_secs + 40, 3_000) })
 }
 
@@ -62,7 +60,7 @@ fn a_timer_that_was_learned_is_usual() {
 
 #[test]
 fn one_that_was_there_while_nothing_was_told_yet_is_usual_too() {
-    let warm = JudgeOptions { warmup_secs: LEARNED * DAY, ..judging() };
+    let warm = JudgeOptions { warmup_secs: LEARNED * DAY_SECS, ..judging() };
     let all = |from: i64| {
         let work = steady((LEARNED + 1) * 24).into_iter();
         work.chain(timer(2, from..LEARNED + 1, 300))
@@ -103,7 +101,7 @@ fn one_that_is_told_does_not_become_usual_by_going_on() {
     let days = 6;
     let now = timer(2, LEARNED..LEARNED + days, 300);
     let windows = told(judge(past(std::iter::empty())), now);
-    let all = u64::try_from(days * DAY / WINDOW_SECS).unwrap();
+    let all = u64::try_from(days * DAY_SECS / WINDOW_SECS).unwrap();
     assert!(windows > all - 20, "{windows} of {all}, the first of them before it could be known");
 }
 
@@ -113,13 +111,13 @@ fn one_that_is_accepted_is_usual_after_three_days() {
     let accepted = Suppressions::parse("rules", rule).unwrap();
     let judge = Judge::new(JudgeOptions { accepted, ..judging() }, past(std::iter::empty()));
     let windows = told(judge, timer(2, LEARNED..LEARNED + 6, 300));
-    let three_days = u64::try_from(3 * DAY / WINDOW_SECS).unwrap();
+    let three_days = u64::try_from(3 * DAY_SECS / WINDOW_SECS).unwrap();
     assert!((three_days - 20..=three_days).contains(&windows), "{windows} of {three_days}");
 }
 
 /// The windows in which host 2 is told of a port of host 4, after a week in which it used some.
 fn new_ports(used: &[u16], now: u16) -> u64 {
-    let day = |of: i64, port: u16| talk(4, port, of * DAY + 6 * HOUR_SECS, 9_000);
+    let day = |of: i64, port: u16| talk(4, port, of * DAY_SECS + 6 * HOUR_SECS, 9_000);
     let weekly = used.iter().flat_map(|&port| (0..LEARNED).map(move |of| day(of, port)));
     // Its server is known to others too.
     let others = steady(LEARNED * 24).into_iter().map(|t| Talk { client: 3, ..t });

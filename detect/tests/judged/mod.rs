@@ -13,6 +13,7 @@ use crate::fixture::WINDOW_SECS;
 use crate::made::{self, Fate, IN_ORDER, Talk};
 
 pub(crate) const HOUR_SECS: i64 = 3600;
+pub(crate) const DAY_SECS: i64 = 24 * HOUR_SECS;
 
 pub(crate) fn options() -> FoldOptions {
     FoldOptions::new(WINDOW_SECS)
